@@ -1,0 +1,5 @@
+from django.urls import path
+
+from greeting import views
+
+urlpatterns = [path("", views.greet, name="greet")]

@@ -1,0 +1,164 @@
+"""The settings of this project, and the only reader of its environment.
+
+With no variable set everything works on one machine with no server. Each variable is explained in
+docs/tutorial.md; a file named .env beside manage.py may hold them too.
+"""
+
+import os
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from resident.secrets import Secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Env(environ.Env):  # type: ignore[misc] # it has no types
+    """The environment, with what .env adds: a copy, so that .env's secrets stay out of it."""
+
+    ENVIRON = dict(os.environ)
+
+
+env = Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+# Django: a machine on which nothing is configured is a developer's.
+
+DEBUG = env.bool("DEBUG", default="SECRET_KEY" not in env)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+SECRET_KEY = env.str("SECRET_KEY", default="django-insecure-for-development" if DEBUG else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set, and DEBUG is off. Set SECRET_KEY to a long random string; "
+        "`python -c 'import secrets; print(secrets.token_urlsafe(50))'` makes one."
+    )
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+
+INSTALLED_APPS = [
+    "resident",
+    "greeting",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "resident.middleware.ResetStateMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+TIME_ZONE = "UTC"
+
+# WhiteNoise serves what `collectstatic` collected, or else what the apps bring.
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {process} {name}: {message}", "style": "{"}
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"resident": {"handlers": ["console"], "level": "INFO"}},
+}
+
+# resident
+
+RESIDENT_CREDENTIALS = [
+    "DATABASE_URL",
+    "FLIPT_API_TOKEN",
+    "SECRET_KEY",
+    "VAULT_PASS",
+    "VAULT_TOKEN",
+    "VAULT_USER",
+]
+
+VAULT_ADDR = env.str("VAULT_ADDR", default=env.str("VAULT_HOST", default=""))
+VAULT_SECRET_PATH = env.str("VAULT_SECRET_PATH", default="secret/demoapp")
+VAULT_USER = env.str("VAULT_USER", default="")
+VAULT_PASS = Secret(env.str("VAULT_PASS", default=""))
+FLIPT_API_HOST = env.str("FLIPT_API_HOST", default="")
+FLIPT_API_TOKEN = Secret(env.str("FLIPT_API_TOKEN", default=""))
+
+if VAULT_ADDR:
+    RESIDENT_SECRETS = {
+        "BACKEND": "resident.secrets.vault.Vault",
+        "OPTIONS": {
+            "addr": VAULT_ADDR,
+            "path": VAULT_SECRET_PATH,
+            "auth": {
+                "method": env.str("VAULT_AUTH_METHOD", default="userpass"),
+                "username": VAULT_USER,
+                "password": VAULT_PASS,
+            },
+            "required": ["flipt_api_host", "flipt_api_token"],
+            "namespace": env.str("VAULT_NAMESPACE", default=""),
+            "cacert": env.str("VAULT_CACERT", default=""),
+            "client_cert": env.str("VAULT_CLIENT_CERT", default=""),
+            "client_key": env.str("VAULT_CLIENT_KEY", default=""),
+            "deadline": env.float("VAULT_DEADLINE", default=20.0),
+        },
+    }
+else:
+    RESIDENT_SECRETS = {
+        "BACKEND": "resident.secrets.environment.Environment",
+        "OPTIONS": {
+            "values": {"flipt_api_host": FLIPT_API_HOST, "flipt_api_token": FLIPT_API_TOKEN}
+        },
+    }
+
+RESIDENT_FLAGS = {
+    "NAMESPACE": env.str("FLIPT_NAMESPACE", default="default"),
+    "ENVIRONMENT": env.str("FLIPT_ENVIRONMENT", default="default"),
+    "FEATURES": BASE_DIR / env.str("FLIPT_FEATURES", default="greeting/features.yml"),
+    "INTERVAL": env.float("FLIPT_INTERVAL", default=30.0),
+    "DEADLINE": env.float("FLIPT_DEADLINE", default=20.0),
+    "FALLBACK": env.str("FLIPT_FALLBACK", default=""),
+}
+
+# What `manage.py provision` sets up, with an administrator's tokens.
+RESIDENT_PROVISION = {
+    "VAULT": {
+        "addr": VAULT_ADDR,
+        "token": Secret(env.str("VAULT_TOKEN", default="")),
+        "path": VAULT_SECRET_PATH,
+        "username": VAULT_USER,
+        "password": VAULT_PASS,
+    },
+    "FLIPT": {"url": FLIPT_API_HOST, "token": FLIPT_API_TOKEN},
+    "FEATURES": RESIDENT_FLAGS["FEATURES"],
+}

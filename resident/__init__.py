@@ -1,0 +1,14 @@
+"""resident keeps a Django project in memory, and keeps every request clean.
+
+- `worker`: what this process opens once, in order, and closes in reverse
+- `secrets`: lives as long as the worker: what Vault, or the environment, keeps secret
+- `flags`: lives as long as the worker: Flipt's flags, evaluated here
+- `isolation`: lives as long as a request
+- `transport`: HTTP that is bounded in time and size, for what is outside
+- `conf`, `exceptions`: the settings, and what goes wrong
+
+Ways in, which nothing imports: `wsgi`, `apps`, `middleware`, `urls` and `health`, `testing`, and
+the management commands with `provisioning`.
+"""
+
+__version__ = "0.1.0"

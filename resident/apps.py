@@ -1,0 +1,37 @@
+import os
+import sys
+from collections.abc import MutableMapping
+
+from django.apps import AppConfig
+from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
+
+from resident.conf import conf
+from resident.resources import resources
+from resident.worker import worker
+
+
+class ResidentConfig(AppConfig):
+    """Opens the worker where this process serves requests, and nothing anywhere else."""
+
+    name = "resident"
+    verbose_name = "Resident"
+
+    def ready(self) -> None:
+        if worker.serves or _is_runserver():
+            _withdraw_credentials(os.environ)
+        if worker.serves:
+            worker.open(*resources())
+
+
+def _withdraw_credentials(environ: MutableMapping[str, str]) -> None:
+    # granian and runserver begin every request's META with a copy of the environment.
+    for name in conf.credentials:
+        environ.pop(name, None)
+
+
+def _is_runserver() -> bool:
+    """Whether this is `runserver`, and not the parent of its autoreloader: the child that serves
+    inherits the environment from that parent, and reads the settings from it again.
+    """
+    is_child = os.environ.get(DJANGO_AUTORELOAD_ENV) == "true"
+    return "runserver" in sys.argv[1:2] and (is_child or "--noreload" in sys.argv)

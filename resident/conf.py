@@ -1,0 +1,141 @@
+"""The settings of resident: typed, lazy, in one place.
+
+Every property reads `django.conf.settings` when it is asked, so that `override_settings` works,
+and importing this module needs no configured project.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from resident.exceptions import ConfigurationError
+
+__all__ = ["conf"]
+
+NO_SECRETS = {"BACKEND": "resident.secrets.environment.Environment", "OPTIONS": {"values": {}}}
+FALLBACKS = ("", "features", "defaults")
+
+
+class Settings:
+    """What a project may set. All of it is optional."""
+
+    @property
+    def resources(self) -> list[str]:
+        """RESIDENT_RESOURCES: dotted paths of the project's own resources, in opening order."""
+        return _strings("RESIDENT_RESOURCES", getattr(settings, "RESIDENT_RESOURCES", []))
+
+    @property
+    def credentials(self) -> list[str]:
+        """RESIDENT_CREDENTIALS: environment variables that a process which serves must not keep."""
+        return _strings("RESIDENT_CREDENTIALS", getattr(settings, "RESIDENT_CREDENTIALS", []))
+
+    @property
+    def secrets_backend(self) -> str:
+        """RESIDENT_SECRETS["BACKEND"]: dotted path of the class that reads the secrets."""
+        backend = self._secrets.get("BACKEND", NO_SECRETS["BACKEND"])
+        return str(backend)
+
+    @property
+    def secrets_options(self) -> Mapping[str, Any]:
+        """RESIDENT_SECRETS["OPTIONS"]: the keyword arguments of that class."""
+        return _mapping("RESIDENT_SECRETS['OPTIONS']", self._secrets.get("OPTIONS", {}))
+
+    @property
+    def has_flags(self) -> bool:
+        """Whether RESIDENT_FLAGS is set; where it is not, no worker opens flags at its start."""
+        return bool(self._flags)
+
+    @property
+    def flipt_namespace(self) -> str:
+        """RESIDENT_FLAGS["NAMESPACE"]: the namespace whose flags are served."""
+        return str(self._flags.get("NAMESPACE", "default"))
+
+    @property
+    def flipt_environment(self) -> str:
+        """RESIDENT_FLAGS["ENVIRONMENT"]: of Flipt v2; v1 has none and ignores it."""
+        return str(self._flags.get("ENVIRONMENT", "default"))
+
+    @property
+    def features(self) -> str | None:
+        """RESIDENT_FLAGS["FEATURES"]: the features file; None for none."""
+        path = self._flags.get("FEATURES")
+        return str(path) if path else None
+
+    @property
+    def flags_interval(self) -> float:
+        """RESIDENT_FLAGS["INTERVAL"]: seconds between two looks at Flipt; default 30."""
+        return self._seconds("INTERVAL", 30.0)
+
+    @property
+    def features_interval(self) -> float:
+        """RESIDENT_FLAGS["FEATURES_INTERVAL"]: seconds between two looks at the file; default 1."""
+        return self._seconds("FEATURES_INTERVAL", 1.0)
+
+    @property
+    def flags_timeout(self) -> float:
+        """RESIDENT_FLAGS["TIMEOUT"]: seconds for one answer of Flipt; default 5."""
+        return self._seconds("TIMEOUT", 5.0)
+
+    @property
+    def flags_deadline(self) -> float:
+        """RESIDENT_FLAGS["DEADLINE"]: seconds that a start waits for Flipt; default 20."""
+        return self._seconds("DEADLINE", 20.0)
+
+    @property
+    def flags_fallback(self) -> str:
+        """RESIDENT_FLAGS["FALLBACK"]: what a worker starts on while Flipt is away.
+
+        "" (the default): it does not start; "features": on the features file; "defaults": on no
+        flags at all, so that each `flag_enabled` gives its default.
+        """
+        fallback = self._flags.get("FALLBACK", "")
+        if fallback not in FALLBACKS:
+            raise ConfigurationError(
+                f"RESIDENT_FLAGS['FALLBACK'] is {fallback!r}, which is not a fallback.",
+                remedy=f"use one of {', '.join(map(repr, FALLBACKS))}.",
+            )
+        return str(fallback)
+
+    @property
+    def provision(self) -> Mapping[str, Any]:
+        """RESIDENT_PROVISION: whom `manage.py provision` sets up, and with which tokens."""
+        return _mapping("RESIDENT_PROVISION", getattr(settings, "RESIDENT_PROVISION", {}))
+
+    @property
+    def _secrets(self) -> Mapping[str, Any]:
+        return _mapping("RESIDENT_SECRETS", getattr(settings, "RESIDENT_SECRETS", NO_SECRETS))
+
+    @property
+    def _flags(self) -> Mapping[str, Any]:
+        return _mapping("RESIDENT_FLAGS", getattr(settings, "RESIDENT_FLAGS", {}))
+
+    def _seconds(self, name: str, default: float) -> float:
+        seconds = self._flags.get(name, default)
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+            raise ConfigurationError(
+                f"RESIDENT_FLAGS[{name!r}] is {seconds!r}, which is not a number of seconds.",
+                remedy="give a number greater than 0.",
+            )
+        return float(seconds)
+
+
+conf = Settings()
+
+
+def _mapping(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigurationError(
+            f"{name} is of type {type(value).__name__}, which is no dict.",
+            remedy="see docs/settings.md.",
+        )
+    return value
+
+
+def _strings(name: str, value: object) -> list[str]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise ConfigurationError(
+            f"{name} is of type {type(value).__name__}, which is no list of strings.",
+            remedy="see docs/settings.md.",
+        )
+    return list(value)

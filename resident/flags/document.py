@@ -1,0 +1,237 @@
+"""The document in which Flipt's server sends a namespace, and the snapshot that its engine reads.
+
+The server's document is camelCase and leaves out what is empty; the engine's snapshot is
+snake_case, keyed by flag, and must have every key: an engine that misses one evaluates an empty
+namespace, and says nothing. So the document is checked here, and the snapshot is written in full.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from resident.exceptions import FlagsError
+
+__all__ = ["Document", "Flag", "parse"]
+
+FlagType = Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"]
+MatchType = Literal["ALL_SEGMENT_MATCH_TYPE", "ANY_SEGMENT_MATCH_TYPE"]
+SegmentOperator = Literal["OR_SEGMENT_OPERATOR", "AND_SEGMENT_OPERATOR"]
+ConstraintType = Literal[
+    "STRING_CONSTRAINT_COMPARISON_TYPE",
+    "NUMBER_CONSTRAINT_COMPARISON_TYPE",
+    "BOOLEAN_CONSTRAINT_COMPARISON_TYPE",
+    "DATETIME_CONSTRAINT_COMPARISON_TYPE",
+    "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE",
+]
+
+
+class _Part(BaseModel):
+    """A part of the document. Keys that a later Flipt adds are passed over."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore"
+    )
+
+
+def _or_empty(value: Any) -> Any:
+    # Go writes a list that was never made as null.
+    return [] if value is None else value
+
+
+class Constraint(_Part):
+    """A condition on one property of the context, or on the entity's id."""
+
+    type: ConstraintType
+    property: str = ""
+    operator: str
+    value: str = ""
+
+
+class Segment(_Part):
+    """A group of entities: those that match all, or any, of its constraints."""
+
+    key: str
+    match_type: MatchType
+    constraints: Annotated[list[Constraint], BeforeValidator(_or_empty)] = []
+
+
+class SegmentRollout(_Part):
+    """The answer for those who are in the segments."""
+
+    value: bool = False
+    segment_operator: SegmentOperator = "OR_SEGMENT_OPERATOR"
+    segments: Annotated[list[Segment], BeforeValidator(_or_empty)] = []
+
+
+class ThresholdRollout(_Part):
+    """The answer for a percentage (0 to 100) of all entities."""
+
+    percentage: float = 0.0
+    value: bool = False
+
+
+class Rollout(_Part):
+    """One step of a boolean flag: the first that matches decides."""
+
+    segment: SegmentRollout | None = None
+    threshold: ThresholdRollout | None = None
+
+
+class Distribution(_Part):
+    """The share (0 to 100 percent) of one variant in a rule."""
+
+    variant_key: str
+    variant_attachment: str = ""
+    rollout: float = 0.0
+
+
+class Rule(_Part):
+    """One step of a variant flag: the variants that those in the segments share."""
+
+    segment_operator: SegmentOperator = "OR_SEGMENT_OPERATOR"
+    segments: Annotated[list[Segment], BeforeValidator(_or_empty)] = []
+    distributions: Annotated[list[Distribution], BeforeValidator(_or_empty)] = []
+
+
+class DefaultVariant(_Part):
+    """What a variant flag answers where no rule matches."""
+
+    id: str = ""
+    key: str
+    attachment: str = ""
+
+
+class Flag(_Part):
+    """A flag with what decides about it."""
+
+    key: str
+    name: str = ""
+    description: str = ""
+    type: FlagType = "VARIANT_FLAG_TYPE"
+    enabled: bool = False
+    default_variant: DefaultVariant | None = None
+    rules: Annotated[list[Rule], BeforeValidator(_or_empty)] = []
+    rollouts: Annotated[list[Rollout], BeforeValidator(_or_empty)] = []
+
+    @property
+    def is_boolean(self) -> bool:
+        """Whether its answer is on or off; else it is the key of a variant."""
+        return self.type == "BOOLEAN_FLAG_TYPE"
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it answers the same to everybody."""
+        return not self.rules and not self.rollouts
+
+
+class Namespace(_Part):
+    """The namespace whose flags the document holds."""
+
+    key: str = "default"
+
+
+class Document(_Part):
+    """All flags of one namespace, as Flipt's server sends them."""
+
+    namespace: Namespace = Namespace()
+    flags: Annotated[list[Flag], BeforeValidator(_or_empty)] = []
+
+    def snapshot(self) -> dict[str, Any]:
+        """The same in the form that Flipt's engine reads."""
+        return {
+            "version": 1,
+            "namespace": {
+                "key": self.namespace.key,
+                "flags": {flag.key: _flag(flag) for flag in self.flags},
+                "eval_rules": {flag.key: list(_rules(flag)) for flag in self.flags},
+                "eval_rollouts": {flag.key: list(_rollouts(flag)) for flag in self.flags},
+                "eval_distributions": {
+                    rule_id: [_distribution(rule_id, share) for share in rule.distributions]
+                    for flag in self.flags
+                    for rule_id, _, rule in _numbered(flag)
+                },
+            },
+        }
+
+
+def parse(body: bytes, *, source: str) -> Document:
+    """The document in an answer's body.
+
+    Raises:
+        FlagsError: it is no such document; the message names `source` and the first fault.
+    """
+    try:
+        return Document.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(map(str, fault["loc"])) or "the body"
+    raise FlagsError(
+        f"{source} sent what is not a document of flags: {where}: {fault['msg']}.",
+        remedy="check that flipt_api_host is Flipt itself, version 1.39 or later.",
+    )
+
+
+def _flag(flag: Flag) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "key": flag.key,
+        "enabled": flag.enabled,
+        "type": flag.type,
+        "description": flag.description,
+    }
+    if flag.default_variant is not None:
+        written["default_variant"] = flag.default_variant.model_dump()
+    return written
+
+
+def _numbered(flag: Flag) -> Iterator[tuple[str, int, Rule]]:
+    """The flag's rules, each with an id of ours and its rank: the engine joins by the id."""
+    for rank, rule in enumerate(flag.rules, start=1):
+        yield f"{flag.key}-{rank}", rank, rule
+
+
+def _rules(flag: Flag) -> Iterator[dict[str, Any]]:
+    for rule_id, rank, rule in _numbered(flag):
+        yield {
+            "id": rule_id,
+            "flag_key": flag.key,
+            "rank": rank,
+            "segment_operator": rule.segment_operator,
+            "segments": _segments(rule.segments),
+        }
+
+
+def _rollouts(flag: Flag) -> Iterator[dict[str, Any]]:
+    for rank, rollout in enumerate(flag.rollouts, start=1):
+        if rollout.segment is not None:
+            yield {
+                "rollout_type": "SEGMENT_ROLLOUT_TYPE",
+                "rank": rank,
+                "segment": {
+                    "value": rollout.segment.value,
+                    "segment_operator": rollout.segment.segment_operator,
+                    "segments": _segments(rollout.segment.segments),
+                },
+            }
+        elif rollout.threshold is not None:
+            yield {
+                "rollout_type": "THRESHOLD_ROLLOUT_TYPE",
+                "rank": rank,
+                "threshold": rollout.threshold.model_dump(),
+            }
+
+
+def _segments(segments: list[Segment]) -> dict[str, Any]:
+    return {
+        segment.key: {
+            "segment_key": segment.key,
+            "match_type": segment.match_type,
+            "constraints": [constraint.model_dump() for constraint in segment.constraints],
+        }
+        for segment in segments
+    }
+
+
+def _distribution(rule_id: str, share: Distribution) -> dict[str, Any]:
+    return {"rule_id": rule_id, **share.model_dump()}

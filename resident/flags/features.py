@@ -1,0 +1,318 @@
+"""Flipt's declarative features file, read into the document that Flipt's server would send.
+
+Versions 1.0 to 1.4 of the format. As in Flipt, a key that the format does not have is an error.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from resident.exceptions import FlagsError
+from resident.flags import document as wire
+
+__all__ = ["load"]
+
+Key = Annotated[str, Field(pattern=r"^[-_,A-Za-z0-9]+$")]
+Percentage = Annotated[float, Field(ge=0, le=100)]
+Operator = Literal["OR_SEGMENT_OPERATOR", "AND_SEGMENT_OPERATOR"]
+
+_TEXT = "eq neq empty notempty prefix suffix isoneof isnotoneof contains notcontains"
+_MOMENT = "eq neq present notpresent lt lte gt gte"
+OPERATORS = {
+    "STRING_COMPARISON_TYPE": _TEXT.split(),
+    "ENTITY_ID_COMPARISON_TYPE": _TEXT.split(),
+    "NUMBER_COMPARISON_TYPE": [*_MOMENT.split(), "isoneof", "isnotoneof"],
+    "DATETIME_COMPARISON_TYPE": _MOMENT.split(),
+    "BOOLEAN_COMPARISON_TYPE": ["true", "false", "present", "notpresent"],
+}
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Constraint(_Part):
+    type: str
+    property: str = ""
+    operator: str
+    value: str = ""
+    description: str = ""
+
+    @model_validator(mode="after")
+    def _operator_fits_type(self) -> Self:
+        operators = OPERATORS.get(self.type)
+        if operators is None:
+            raise ValueError(f"type {self.type!r} is none of {', '.join(OPERATORS)}")
+        if self.operator not in operators:
+            raise ValueError(f"operator {self.operator!r} is none of {', '.join(operators)}")
+        return self
+
+    def document(self) -> wire.Constraint:
+        return wire.Constraint(
+            type=self.type.replace("_COMPARISON_", "_CONSTRAINT_COMPARISON_"),
+            property=self.property,
+            operator=self.operator,
+            value=self.value,
+        )
+
+
+class Segment(_Part):
+    key: Key
+    name: str
+    description: str = ""
+    match_type: Literal["ALL_MATCH_TYPE", "ANY_MATCH_TYPE"]
+    constraints: list[Constraint] = []
+
+    def document(self) -> wire.Segment:
+        return wire.Segment(
+            key=self.key,
+            match_type=self.match_type.replace("_MATCH_", "_SEGMENT_MATCH_"),
+            constraints=[constraint.document() for constraint in self.constraints],
+        )
+
+
+class SegmentChoice(_Part):
+    """One segment (`key`), or several (`keys`) of which one or all must match."""
+
+    key: Key | None = None
+    keys: list[Key] = []
+    operator: Operator | None = None
+
+    @model_validator(mode="after")
+    def _names_segments(self) -> Self:
+        if bool(self.key) == bool(self.keys):
+            raise ValueError("a segment is named by either 'key' or 'keys'")
+        return self
+
+    @property
+    def chosen(self) -> list[str]:
+        return [self.key] if self.key else list(self.keys)
+
+
+class SegmentRollout(SegmentChoice):
+    value: bool = False
+
+
+class ThresholdRollout(_Part):
+    percentage: Percentage
+    value: bool = False
+
+
+class Rollout(_Part):
+    description: str = ""
+    segment: SegmentRollout | None = None
+    threshold: ThresholdRollout | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.segment is None) == (self.threshold is None):
+            raise ValueError("a rollout has either a 'segment' or a 'threshold'")
+        return self
+
+
+class Distribution(_Part):
+    variant: str
+    rollout: Percentage
+
+
+def _as_choice(value: Any) -> Any:
+    return {"key": value} if isinstance(value, str) else value
+
+
+class Rule(_Part):
+    segment: Annotated[SegmentChoice, BeforeValidator(_as_choice)]
+    rank: int = 0
+    distributions: list[Distribution] = []
+
+
+class Variant(_Part):
+    key: str
+    name: str = ""
+    description: str = ""
+    attachment: Any = None
+    default: bool = False
+
+    @property
+    def written_attachment(self) -> str:
+        """The attachment as the server keeps it: JSON without spaces, "" where there is none."""
+        if self.attachment is None:
+            return ""
+        return json.dumps(self.attachment, separators=(",", ":"), ensure_ascii=False)
+
+
+class Flag(_Part):
+    key: Key
+    name: str
+    type: Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"] = "VARIANT_FLAG_TYPE"
+    description: str = ""
+    enabled: bool = False
+    metadata: dict[str, str | int | bool | float] = {}
+    variants: list[Variant] = []
+    rules: list[Rule] = []
+    rollouts: list[Rollout] = []
+
+    @model_validator(mode="after")
+    def _knows_its_variants(self) -> Self:
+        _no_twice("variant", [variant.key for variant in self.variants])
+        known = {variant.key for variant in self.variants}
+        for rule in self.rules:
+            for share in rule.distributions:
+                if share.variant not in known:
+                    raise ValueError(f"flag {self.key!r} has no variant {share.variant!r}")
+        return self
+
+
+class NamespaceDetails(_Part):
+    key: Key = "default"
+    name: str = ""
+    description: str = ""
+
+
+def _as_details(value: Any) -> Any:
+    return {"key": value} if isinstance(value, str) else value
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, float) else value
+
+
+class Features(_Part):
+    """One document of the file; a file may have several, for one namespace or more."""
+
+    version: Annotated[Literal["1.0", "1.1", "1.2", "1.3", "1.4"], BeforeValidator(_as_text)] = (
+        "1.4"
+    )
+    namespace: Annotated[NamespaceDetails, BeforeValidator(_as_details)] = NamespaceDetails()
+    flags: list[Flag] = []
+    segments: list[Segment] = []
+
+    def __add__(self, other: "Features") -> "Features":
+        """Both, as Flipt reads two documents for one namespace."""
+        return Features(
+            namespace=self.namespace,
+            flags=[*self.flags, *other.flags],
+            segments=[*self.segments, *other.segments],
+        )
+
+    def document(self) -> wire.Document:
+        """What Flipt's server would send. Raises ValueError for a name that leads nowhere."""
+        _no_twice("flag", [flag.key for flag in self.flags])
+        _no_twice("segment", [segment.key for segment in self.segments])
+        segments = {segment.key: segment.document() for segment in self.segments}
+        for flag in self.flags:
+            for key in _segments_of(flag):
+                if key not in segments:
+                    raise ValueError(f"flag {flag.key!r} names the segment {key!r}, which is none")
+        return wire.Document(
+            namespace=wire.Namespace(key=self.namespace.key),
+            flags=[_flag(flag, segments) for flag in self.flags],
+        )
+
+
+def load(path: Path, *, namespace: str = "default") -> wire.Document:
+    """The flags that a features file has for a namespace.
+
+    Raises:
+        FlagsError: the file can't be read, is not in Flipt's format, or has no such namespace.
+    """
+    problem = ""
+    try:
+        namespaces = _namespaces(path.read_text(encoding="utf-8"))
+        if namespace in namespaces:
+            return namespaces[namespace].document()
+        problem = f"has no namespace {namespace!r}, but {', '.join(map(repr, namespaces))}"
+    except OSError as error:
+        problem = f"can't be read: {error.strerror}"
+    except yaml.YAMLError as error:
+        problem = f"is not YAML: {' '.join(str(error).split())}"
+    except UnicodeDecodeError:
+        problem = "is not text in UTF-8"
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(map(str, fault["loc"])) or "the file"
+        problem = f"is not in Flipt's format: {where}: {fault['msg'].removeprefix('Value error, ')}"
+    except ValueError as error:
+        problem = f"is not in Flipt's format: {error}"
+    raise FlagsError(
+        f"The features file {path} {problem}.",
+        remedy="correct the file; FLIPT_FEATURES names it, FLIPT_NAMESPACE the namespace.",
+    )
+
+
+def _namespaces(text: str) -> dict[str, Features]:
+    found: dict[str, Features] = {}
+    for part in yaml.safe_load_all(text):
+        features = Features.model_validate(part or {})
+        key = features.namespace.key
+        found[key] = found[key] + features if key in found else features
+    return found or {"default": Features()}
+
+
+def _flag(flag: Flag, segments: Mapping[str, wire.Segment]) -> wire.Flag:
+    variants = {variant.key: variant for variant in flag.variants}
+    default = next((variant for variant in flag.variants if variant.default), None)
+    return wire.Flag(
+        key=flag.key,
+        name=flag.name,
+        description=flag.description,
+        type=flag.type,
+        enabled=flag.enabled,
+        default_variant=default
+        and wire.DefaultVariant(
+            id=default.key, key=default.key, attachment=default.written_attachment
+        ),
+        rules=[
+            wire.Rule(
+                segment_operator=rule.segment.operator or "OR_SEGMENT_OPERATOR",
+                segments=[segments[key] for key in rule.segment.chosen],
+                distributions=[
+                    wire.Distribution(
+                        variant_key=share.variant,
+                        variant_attachment=variants[share.variant].written_attachment,
+                        rollout=share.rollout,
+                    )
+                    for share in rule.distributions
+                ],
+            )
+            for rule in flag.rules  # in the file's order: Flipt passes over `rank` here
+        ],
+        rollouts=[_rollout(rollout, segments) for rollout in flag.rollouts],
+    )
+
+
+def _rollout(rollout: Rollout, segments: Mapping[str, wire.Segment]) -> wire.Rollout:
+    if rollout.segment is not None:
+        choice = rollout.segment
+        return wire.Rollout(
+            segment=wire.SegmentRollout(
+                value=choice.value,
+                segment_operator=choice.operator or "OR_SEGMENT_OPERATOR",
+                segments=[segments[key] for key in choice.chosen],
+            )
+        )
+    return wire.Rollout(threshold=wire.ThresholdRollout(**dict(rollout.threshold or ())))
+
+
+def _segments_of(flag: Flag) -> Iterator[str]:
+    for rollout in flag.rollouts:
+        if rollout.segment is not None:
+            yield from rollout.segment.chosen
+    for rule in flag.rules:
+        yield from rule.segment.chosen
+
+
+def _no_twice(kind: str, keys: list[str]) -> None:
+    for key in keys:
+        if keys.count(key) > 1:
+            raise ValueError(f"{kind} {key!r} stands twice")

@@ -1,0 +1,57 @@
+"""The Django way in."""
+
+import contextvars
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+from resident.isolation.context import ISOLATED, RequestContexts
+
+__all__ = ["ResetStateMiddleware"]
+
+GetResponse = Callable[[HttpRequest], Any]
+
+
+class ResetStateMiddleware:
+    """Ends what belongs to a request with the request. The first in MIDDLEWARE.
+
+    With `resident.wsgi` the whole request runs in a context of its own already, down to the
+    `close()` of its body, and nothing is left to do here. Without it (another server's
+    application, `runserver`, the test client) the middleware gives a context of its own to what
+    is inside of it: the other middleware, the view, and each step of a streaming body. What a
+    body's `close()` and the handlers of `request_finished` do is out of a middleware's reach.
+
+    Under ASGI the server gives each request a context, and the middleware steps aside.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+        self._contexts = RequestContexts()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self._is_async or ISOLATED in request.META:
+            return self._get_response(request)
+        context = self._contexts.new()
+        response: HttpResponseBase = context.run(self._get_response, request)
+        if isinstance(response, StreamingHttpResponse) and not response.is_async:
+            content = cast("Iterable[bytes]", response.streaming_content)
+            response.streaming_content = _run_in(context, content)
+        return response
+
+
+def _run_in(context: contextvars.Context, content: Iterable[bytes]) -> Iterator[bytes]:
+    """The content, each step of it produced in the context."""
+    steps = context.run(iter, content)
+    with suppress(StopIteration):
+        while True:
+            yield context.run(next, steps)

@@ -1,0 +1,109 @@
+"""What Vault's refusals and absences mean, and which of them may pass.
+
+hvac's and requests' exceptions hold the token and the password, so that none of them leaves this
+package: each becomes a `SecretsError` of our own words.
+"""
+
+from dataclasses import dataclass
+
+import requests
+from hvac import exceptions as vault
+
+from resident.exceptions import SecretsError
+from resident.transport import Redirected, TooLarge
+
+__all__ = ["EXPECTED", "Step"]
+
+# hvac raises AttributeError, TypeError and ValueError on error bodies that are odd JSON, and
+# requests an OSError where the CA's file is missing.
+EXPECTED = (
+    vault.VaultError,
+    requests.RequestException,
+    OSError,
+    AttributeError,
+    TypeError,
+    ValueError,
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step on the way to a secret, and what to say where it fails.
+
+    Attributes:
+        addr: Vault's URL.
+        tried: what the step does: "to log in with …".
+        refused: what Vault does when it says no: "refuses the login with …".
+        remedy: what to check then.
+    """
+
+    addr: str
+    tried: str
+    refused: str
+    remedy: str
+
+    def failure(self, error: Exception) -> SecretsError:
+        """What the error means for this step."""
+        if isinstance(error, vault.InvalidRequest | vault.Forbidden):
+            return self._error(self.refused, self.remedy)
+        for kind, meaning, remedy in _FOR_GOOD:
+            if isinstance(error, kind):
+                return self._error(meaning, remedy)
+        for kind, meaning in _PASSING:
+            if isinstance(error, kind):
+                return self._error(meaning, _WAIT, passing=True)
+        return self._error(
+            f"cannot be asked ({type(error).__name__})",
+            "check VAULT_ADDR, VAULT_CACERT and Vault's own log.",
+        )
+
+    def not_vault(self) -> SecretsError:
+        """The error for an answer that is not Vault's."""
+        return self._error(
+            "is something else: what it answers is not Vault's JSON",
+            "check VAULT_ADDR: it is the URL of Vault itself, without a path.",
+        )
+
+    def _error(self, meaning: str, remedy: str, *, passing: bool = False) -> SecretsError:
+        problem = f"Vault at {self.addr} {meaning}."
+        return SecretsError(problem, tried=self.tried, remedy=remedy, passing=passing)
+
+
+_FOR_GOOD: tuple[tuple[type[Exception], str, str], ...] = (
+    (
+        vault.InvalidPath,
+        "has no such secret, or its latest version is deleted",
+        "write the secret, or correct VAULT_SECRET_PATH (mount/path, KV version 2).",
+    ),
+    (
+        requests.exceptions.SSLError,
+        "does not prove who it is: the TLS certificate is not trusted here",
+        "set VAULT_CACERT to the certificate's CA, and VAULT_ADDR to a host that it names.",
+    ),
+    (
+        Redirected,
+        "redirects elsewhere, and credentials are not sent elsewhere",
+        "set VAULT_ADDR to the address that answers by itself.",
+    ),
+    (
+        TooLarge,
+        "sends more than a secret may have",
+        "store less under this path, or raise max_bytes in RESIDENT_SECRETS['OPTIONS'].",
+    ),
+)
+
+_WAIT = (
+    "check that Vault runs and is unsealed, and that VAULT_ADDR is its address as seen from here."
+)
+
+_PASSING: tuple[tuple[type[Exception], str], ...] = (
+    (vault.VaultDown, "is sealed, or not ready to serve"),
+    (vault.VaultNotInitialized, "is not initialized"),
+    (vault.RateLimitExceeded, "has its rate limit exceeded"),
+    (vault.InternalServerError, "has an internal error"),
+    (vault.BadGateway, "cannot be reached by the gateway before it"),
+    (vault.UnexpectedError, "answers with an unexpected status"),
+    (requests.Timeout, "does not answer in time"),
+    (requests.exceptions.ChunkedEncodingError, "cuts its answer off"),
+    (requests.ConnectionError, "cannot be reached"),
+)

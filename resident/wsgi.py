@@ -1,0 +1,39 @@
+"""What a project's `wsgi.py` gives to the server."""
+
+import sys
+
+from django.core.wsgi import get_wsgi_application as get_django_application
+
+from resident.exceptions import ResidentError
+from resident.isolation.context import IsolatedApplication
+from resident.resources import resources
+from resident.worker import worker
+
+__all__ = ["get_wsgi_application"]
+
+
+def get_wsgi_application() -> IsolatedApplication:
+    """The project as a WSGI application that opens its worker first, and isolates each request.
+
+    Called once per worker process. Where a resource can't be opened, it says so in one message on
+    standard error and ends the process with status 1: no server takes a worker for ready that has
+    no secrets.
+    """
+    worker.serves = True
+    try:
+        application = get_django_application()
+        # AppConfig.ready() has opened the worker, unless Django was set up before.
+        worker.open(*resources())
+    except ResidentError as error:
+        failure = str(error)
+    else:
+        return IsolatedApplication(application)
+    sys.stderr.write(_farewell(failure))
+    sys.stderr.flush()
+    raise SystemExit(1)
+
+
+def _farewell(failure: str) -> str:
+    return "resident: this worker does not start.\n" + "".join(
+        f"  {line}\n" for line in failure.splitlines()
+    )
