@@ -6,6 +6,7 @@ docs/tutorial.md; a file named .env beside manage.py may hold them too.
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -18,12 +19,11 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 class Env(environ.Env):  # type: ignore[misc] # it has no types
     """The environment, with what .env adds: a copy, so that .env's secrets stay out of it."""
 
-    ENVIRON = dict(os.environ)
+    ENVIRON: ClassVar[dict[str, str]] = dict(os.environ)
 
 
 env = Env()
-if (BASE_DIR / ".env").is_file():
-    env.read_env(BASE_DIR / ".env")
+env.read_env(BASE_DIR / ".env")
 
 # Django: a machine on which nothing is configured is a developer's.
 
@@ -81,10 +81,10 @@ TEMPLATES = [
 
 TIME_ZONE = "UTC"
 
-# WhiteNoise serves what `collectstatic` collected, or else what the apps bring.
+# WhiteNoise serves what `collectstatic` collected, and what the apps bring where nobody did.
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+WHITENOISE_USE_FINDERS = True
 
 LOGGING = {
     "version": 1,

@@ -39,7 +39,7 @@ class ResidentError(Exception):
         times = f"{attempts} times" if attempts > 1 else "once"
         return type(self)(
             self.problem,
-            tried=f"{self.tried}, {times} in {seconds:.1f} s.",
+            tried=self.tried and f"{self.tried}, {times} in {seconds:.1f} s.",
             remedy=self.remedy,
             passing=self.passing,
         )

@@ -3,6 +3,7 @@
 import functools
 import http.client
 import io
+import math
 import socket
 import time
 from collections.abc import Callable
@@ -13,7 +14,6 @@ import tenacity
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ReadTimeoutError
 
 from resident.exceptions import ResidentError
 
@@ -97,11 +97,9 @@ class BoundedSession(requests.Session):
                 body += chunk
                 if len(body) > self.max_bytes:
                     raise TooLarge(f"an answer of more than {self.max_bytes:,} bytes")
-        except requests.ConnectionError as error:
-            # requests tells a late body from a late header, which nobody needs to.
-            if isinstance(error.args[0], ReadTimeoutError):
-                raise requests.ReadTimeout("the body took too long") from None
-            raise
+        except requests.ConnectionError:
+            # So requests calls a body that is late; a connection that breaks is another error.
+            raise requests.ReadTimeout("the body took too long") from None
         return bytes(body)
 
 
@@ -137,22 +135,20 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 
 class _DeadlineReader(io.RawIOBase):
-    """A socket's bytes until a moment of the monotonic clock; then every read is late."""
+    """A socket's bytes until a moment of the monotonic clock; what comes later is late."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, ends: float) -> None:
         self._raw = raw
         self._sock = sock
         self._ends = ends
-        self._patience = sock.gettimeout()
+        self._patience = sock.gettimeout() or math.inf
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer took too long")
-        self._sock.settimeout(left if self._patience is None else min(left, self._patience))
+        left = max(self._ends - time.monotonic(), 0.001)
+        self._sock.settimeout(min(left, self._patience))
         return self._raw.readinto(buffer)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application as get_django_application
 
 from resident.exceptions import ResidentError
@@ -24,7 +25,7 @@ def get_wsgi_application() -> IsolatedApplication:
         application = get_django_application()
         # AppConfig.ready() has opened the worker, unless Django was set up before.
         worker.open(*resources())
-    except ResidentError as error:
+    except (ResidentError, ImproperlyConfigured) as error:
         failure = str(error)
     else:
         return IsolatedApplication(application)

@@ -9,3 +9,5 @@ with mock.patch.dict(os.environ), mock.patch("environ.Env.read_env"):
     for name in [name for name in os.environ if name.startswith(NOT_OURS)]:
         del os.environ[name]
     from project.settings import *  # noqa: F403
+
+WHITENOISE_AUTOREFRESH = True  # nobody has run collectstatic

@@ -65,7 +65,7 @@ class FlagClient:
             document = retried(lambda _: self._source.read(), deadline=self._deadline)
         except FlagsError as error:
             document = self._instead_of_source(error)
-        self._publish(document or Document())
+        self._publish(document or Document.empty())
         self._thread.start()
 
     def close(self) -> None:

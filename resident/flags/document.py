@@ -8,7 +8,15 @@ namespace, and says nothing. So the document is checked here, and the snapshot i
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
 
 from resident.exceptions import FlagsError
@@ -57,12 +65,20 @@ class Segment(_Part):
     constraints: Annotated[list[Constraint], BeforeValidator(_or_empty)] = []
 
 
+def _in_order(segments: list[Segment]) -> list[Segment]:
+    # The server's order is another in every answer, and means nothing.
+    return sorted(segments, key=lambda segment: segment.key)
+
+
+Segments = Annotated[list[Segment], BeforeValidator(_or_empty), AfterValidator(_in_order)]
+
+
 class SegmentRollout(_Part):
     """The answer for those who are in the segments."""
 
     value: bool = False
     segment_operator: SegmentOperator = "OR_SEGMENT_OPERATOR"
-    segments: Annotated[list[Segment], BeforeValidator(_or_empty)] = []
+    segments: Segments = []
 
 
 class ThresholdRollout(_Part):
@@ -90,9 +106,18 @@ class Distribution(_Part):
 class Rule(_Part):
     """One step of a variant flag: the variants that those in the segments share."""
 
+    id: str = ""
     segment_operator: SegmentOperator = "OR_SEGMENT_OPERATOR"
-    segments: Annotated[list[Segment], BeforeValidator(_or_empty)] = []
+    segments: Segments = []
     distributions: Annotated[list[Distribution], BeforeValidator(_or_empty)] = []
+
+    @field_validator("distributions")
+    @classmethod
+    def _once(cls, shares: list[Distribution], info: ValidationInfo) -> list[Distribution]:
+        # The server repeats the shares for each segment of the rule.
+        count = len(shares) // max(1, len(info.data.get("segments", ())))
+        repeated = count and shares == shares[:count] * (len(shares) // count)
+        return shares[:count] if repeated else shares
 
 
 class DefaultVariant(_Part):
@@ -115,6 +140,13 @@ class Flag(_Part):
     rules: Annotated[list[Rule], BeforeValidator(_or_empty)] = []
     rollouts: Annotated[list[Rollout], BeforeValidator(_or_empty)] = []
 
+    @field_validator("rules")
+    @classmethod
+    def _once(cls, rules: list[Rule]) -> list[Rule]:
+        # The server repeats a rule for each of its segments.
+        firsts: dict[str, Rule] = {}
+        return [rule for rule in rules if not rule.id or firsts.setdefault(rule.id, rule) is rule]
+
     @property
     def is_boolean(self) -> bool:
         """Whether its answer is on or off; else it is the key of a variant."""
@@ -135,8 +167,13 @@ class Namespace(_Part):
 class Document(_Part):
     """All flags of one namespace, as Flipt's server sends them."""
 
-    namespace: Namespace = Namespace()
+    namespace: Namespace
     flags: Annotated[list[Flag], BeforeValidator(_or_empty)] = []
+
+    @classmethod
+    def empty(cls, namespace: str = "default") -> "Document":
+        """A namespace without flags."""
+        return cls(namespace=Namespace(key=namespace))
 
     def snapshot(self) -> dict[str, Any]:
         """The same in the form that Flipt's engine reads."""
@@ -148,7 +185,9 @@ class Document(_Part):
                 "eval_rules": {flag.key: list(_rules(flag)) for flag in self.flags},
                 "eval_rollouts": {flag.key: list(_rollouts(flag)) for flag in self.flags},
                 "eval_distributions": {
-                    rule_id: [_distribution(rule_id, share) for share in rule.distributions]
+                    rule_id: [
+                        {"rule_id": rule_id, **share.model_dump()} for share in _shares(flag, rule)
+                    ]
                     for flag in self.flags
                     for rule_id, _, rule in _numbered(flag)
                 },
@@ -233,5 +272,15 @@ def _segments(segments: list[Segment]) -> dict[str, Any]:
     }
 
 
-def _distribution(rule_id: str, share: Distribution) -> dict[str, Any]:
-    return {"rule_id": rule_id, **share.model_dump()}
+def _shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:
+    """The rule's shares, filled up to 100 percent by what the server gives to the rest.
+
+    The engine stretches shares that are less: to it, 30 percent of one variant would be all.
+    """
+    yield from rule.distributions
+    rest = 100.0 - sum(share.rollout for share in rule.distributions)
+    if rest > 0:
+        otherwise = flag.default_variant or DefaultVariant(key="")
+        yield Distribution(
+            variant_key=otherwise.key, variant_attachment=otherwise.attachment, rollout=rest
+        )

@@ -7,7 +7,7 @@ from resident.conf import conf
 from resident.exceptions import ConfigurationError
 from resident.flags import features
 from resident.flags.client import FlagClient
-from resident.flags.document import Document, Namespace
+from resident.flags.document import Document
 from resident.flags.sources import FeaturesFile, Flipt, Source
 from resident.worker import Worker
 
@@ -60,7 +60,7 @@ def _fallback() -> Callable[[], Document] | None:
             )
         path = Path(conf.features)
         return lambda: features.load(path, namespace=conf.flipt_namespace)
-    return Document if conf.flags_fallback == "defaults" else None
+    return Document.empty if conf.flags_fallback == "defaults" else None
 
 
 class _Nowhere:
@@ -70,7 +70,7 @@ class _Nowhere:
         return "nowhere (no Flipt host, no features file)"
 
     def read(self) -> Document:
-        return Document(namespace=Namespace(key=conf.flipt_namespace))
+        return Document.empty(conf.flipt_namespace)
 
     def close(self) -> None:
         pass

@@ -61,27 +61,30 @@ class Flipt:
             {
                 "Accept": "application/json",
                 "X-Flipt-Accept-Server-Version": "1.47.0",
+                # The gateway of v1.39 hands on only this one; without it there are no entity ids.
+                "Grpc-Metadata-X-Flipt-Accept-Server-Version": "1.47.0",
                 "X-Flipt-Environment": environment,
             }
         )
         if token:
             self._session.headers["Authorization"] = f"Bearer {_checked_token(token)}"
         self._etag = ""
-        self._body = b""
+        self._document: Document | None = None
 
     def __str__(self) -> str:
         return f"Flipt at {self._url}"
 
     def read(self) -> Document | None:
-        """The document, unless it is still the last one, by ETag or (before v1.45) by its bytes."""
+        """The document, unless it is still the last one: by its ETag, or by what it says."""
         answer = self._get()
-        if answer.status_code == requests.codes.not_modified or answer.content == self._body:
+        if answer.status_code == requests.codes.not_modified:
             return None
         if answer.status_code != requests.codes.ok:
             raise self._refusal(answer.status_code)
         document = parse(answer.content, source=str(self))
-        self._etag, self._body = answer.headers.get("ETag", ""), answer.content
-        return document
+        is_news = document != self._document
+        self._etag, self._document = answer.headers.get("ETag", ""), document
+        return document if is_news else None
 
     def close(self) -> None:
         """Close the connections to Flipt."""

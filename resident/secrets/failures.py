@@ -14,16 +14,11 @@ from resident.transport import Redirected, TooLarge
 
 __all__ = ["EXPECTED", "Step"]
 
-# hvac raises AttributeError, TypeError and ValueError on error bodies that are odd JSON, and
-# requests an OSError where the CA's file is missing.
-EXPECTED = (
-    vault.VaultError,
-    requests.RequestException,
-    OSError,
-    AttributeError,
-    TypeError,
-    ValueError,
-)
+# What hvac stumbles over where an answer is not Vault's: HTML with status 200, odd JSON.
+NOT_VAULTS = (AttributeError, LookupError, TypeError, requests.JSONDecodeError)
+
+# requests raises an OSError of its own where a certificate's file is missing.
+EXPECTED = (vault.VaultError, requests.RequestException, OSError, *NOT_VAULTS)
 
 
 @dataclass(frozen=True)
@@ -32,20 +27,28 @@ class Step:
 
     Attributes:
         addr: Vault's URL.
+        answer_has: the part of Vault's answer that the step is for.
         tried: what the step does: "to log in with …".
         refused: what Vault does when it says no: "refuses the login with …".
         remedy: what to check then.
     """
 
     addr: str
+    answer_has: str
     tried: str
     refused: str
     remedy: str
+
+    def is_answer(self, answer: object) -> bool:
+        """Whether this is what Vault answers; hvac gives anything that came with status 200."""
+        return isinstance(answer, dict) and isinstance(answer.get(self.answer_has), dict)
 
     def failure(self, error: Exception) -> SecretsError:
         """What the error means for this step."""
         if isinstance(error, vault.InvalidRequest | vault.Forbidden):
             return self._error(self.refused, self.remedy)
+        if isinstance(error, NOT_VAULTS):
+            return self.not_vault()
         for kind, meaning, remedy in _FOR_GOOD:
             if isinstance(error, kind):
                 return self._error(meaning, remedy)
@@ -54,7 +57,8 @@ class Step:
                 return self._error(meaning, _WAIT, passing=True)
         return self._error(
             f"cannot be asked ({type(error).__name__})",
-            "check VAULT_ADDR, VAULT_CACERT and Vault's own log.",
+            "check VAULT_ADDR, and the files of VAULT_CACERT, VAULT_CLIENT_CERT and "
+            "VAULT_CLIENT_KEY.",
         )
 
     def not_vault(self) -> SecretsError:

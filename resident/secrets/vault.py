@@ -118,7 +118,7 @@ class Vault:
             answer = call()
         except EXPECTED as error:
             failure = step.failure(error)
-        if failure is None and not _is_vaults(answer):
+        if failure is None and not step.is_answer(answer):
             answer, failure = None, step.not_vault()
         if failure is not None:
             # Raised out here, where it has no context: what hvac raised ends in the line above.
@@ -129,6 +129,7 @@ class Vault:
     def _login_step(self) -> Step:
         return Step(
             self.addr,
+            answer_has="auth",
             tried=f"to log in with {self._login}",
             refused=f"refuses the login with {self._login}",
             remedy=self._login.remedy,
@@ -138,15 +139,12 @@ class Vault:
     def _read_step(self) -> Step:
         return Step(
             self.addr,
+            answer_has="data",
             tried=f"to read the secret {self.path!r}",
             refused=f"does not let this login read the secret {self.path!r}",
             remedy="give the login a policy that has: "
             f'path "{self._mount}/data/{self._name}" {{ capabilities = ["read"] }}',
         )
-
-
-def _is_vaults(answer: Any) -> bool:
-    return isinstance(answer, dict) and isinstance(answer.get("auth") or answer.get("data"), dict)
 
 
 def _masked(values: Mapping[str, Any]) -> tuple[dict[str, Secret], dict[str, str]]:

@@ -1,0 +1,46 @@
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from resident.worker import worker
+from tests.evidence import Evidence
+
+EVIDENCE = pytest.StashKey[Evidence]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[EVIDENCE] = Evidence()
+    logging.getLogger().addHandler(config.stash[EVIDENCE])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Iterator[None]:
+    report: pytest.TestReport = yield  # type: ignore[assignment]
+    item.config.stash[EVIDENCE].keep(item.nodeid, report.capstdout + report.capstderr)
+    return report  # type: ignore[return-value]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """No secret in anything that the whole run logged, printed and was answered."""
+    evidence = session.config.stash[EVIDENCE]
+    logging.getLogger().removeHandler(evidence)
+    if found := list(evidence.found()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        print("\nSecrets in what this run logged or answered:", *found, sep="\n  ")  # noqa: T201
+
+
+@pytest.fixture
+def evidence(pytestconfig: pytest.Config) -> Evidence:
+    """What this run logged and was answered; add to it what a server printed."""
+    return pytestconfig.stash[EVIDENCE]
+
+
+@pytest.fixture(autouse=True)
+def _closed_worker() -> Iterator[None]:
+    """No test finds open what another one opened."""
+    yield
+    worker.close()
+    worker.serves = False

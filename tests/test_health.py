@@ -1,0 +1,55 @@
+"""Live while the process answers, ready once its worker is open."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client, override_settings
+
+from resident.worker import Worker, worker
+from tests.evidence import PASSWORD
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()
+
+
+def away(worker: Worker) -> Iterator[None]:
+    worker.secrets  # noqa: B018 - opens them
+    from resident.exceptions import SecretsError  # noqa: PLC0415
+
+    raise SecretsError(f"Vault at http://vault:8200 refuses {PASSWORD[:2]}.")
+    yield
+
+
+def test_live_opens_nothing(client: Client) -> None:
+    response = client.get("/health/live")
+    assert (response.status_code, response.json()) == (200, {"status": "live"})
+    assert not worker._opened
+
+
+def test_ready_names_what_is_open(client: Client) -> None:
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "ready",
+        "resources": {"secrets": "open", "flags": "open"},
+    }
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_not_ready_while_a_resource_is_away(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks is not told hosts and paths; the log is."""
+    with override_settings(RESIDENT_RESOURCES=[f"{__name__}.away"]):
+        response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json() == {"status": "unready", "problem": "SecretsError"}
+    assert "http://vault:8200" in caplog.text
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_only_safe_methods(client: Client, path: str) -> None:
+    assert client.head(path).status_code == 200
+    assert client.post(path).status_code == 405
