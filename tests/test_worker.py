@@ -41,9 +41,12 @@ def diary() -> Diary:
     return Diary()
 
 
-def failing(worker: Worker) -> Iterator[None]:
+def failing(worker: Worker) -> Iterator[str]:
+    yield connect("search.example")
+
+
+def connect(host: str) -> str:
     raise ConnectionError("the search engine is away")
-    yield
 
 
 def test_closes_in_reverse_order_each_once(diary: Diary) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from resident.exceptions import FlagsError
 from resident.flags import Variant
-from resident.flags.client import MOST_SAID, FlagClient
+from resident.flags.client import MOST_SAID, FlagClient, Subject
 from resident.flags.document import Document
 
 Answer = Document | FlagsError | Exception | None
@@ -157,10 +157,10 @@ class TestAnswers:
         return start(Script(document(on=True), None))
 
     def test_a_percentage_asks_who_it_is(self, client: FlagClient) -> None:
-        answers = {
-            client.boolean("half", lambda name=name: (f"user{name}", {}), default=False)
-            for name in range(50)
-        }
+        def user(number: int) -> Subject:
+            return lambda: (f"user{number}", {})
+
+        answers = {client.boolean("half", user(number), default=False) for number in range(50)}
         assert answers == {True, False}
 
     def test_a_variant_with_its_attachment(self, client: FlagClient) -> None:

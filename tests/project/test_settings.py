@@ -26,7 +26,7 @@ print(json.dumps({
 """
 
 
-def settings(folder: Path = ROOT, **variables: str) -> dict[str, object]:
+def settings(folder: Path = ROOT, /, **variables: str) -> dict[str, object]:
     done = subprocess.run(
         [sys.executable, "-c", SHOW],
         cwd=folder,
@@ -55,7 +55,7 @@ def test_with_a_secret_key_debug_is_off() -> None:
 
 @pytest.mark.parametrize("name", ["VAULT_ADDR", "VAULT_HOST"])
 def test_vault_by_either_name(name: str) -> None:
-    shown = settings(**{name: "http://vault:8200", "VAULT_USER": "me", "VAULT_PASS": PASSWORD})
+    shown = settings(ROOT, **{name: "http://vault:8200"}, VAULT_USER="me", VAULT_PASS=PASSWORD)
     assert "http://vault:8200" in str(shown["SECRETS"])
     assert PASSWORD not in str(shown)
 

@@ -69,7 +69,7 @@ def test_is_not_taken_apart() -> None:
 
 def test_does_not_change() -> None:
     with pytest.raises(AttributeError, match="does not change"):
-        secret.value = "other"  # type: ignore[attr-defined]
+        secret.value = "other"
     with pytest.raises(AttributeError, match="does not change"):
         del secret._Secret__value  # type: ignore[attr-defined]
 

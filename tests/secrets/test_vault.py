@@ -25,12 +25,12 @@ def refusal(vault: Vault) -> SecretsError:
     with pytest.raises(SecretsError) as caught:
         vault.read()
     vault.close()
-    error = caught.value
+    error: BaseException | None = caught.value
     while error is not None:
         told = traceback.TracebackException.from_exception(error, capture_locals=True)
         for secret in (PASSWORD, WRONG_PASSWORD, ROOT_TOKEN, "t0ken"):
             assert secret not in "".join(told.format())
-        error = error.__context__  # type: ignore[assignment]
+        error = error.__context__
         assert error is None or isinstance(error, SecretsError)
     return caught.value
 
