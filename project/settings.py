@@ -111,6 +111,8 @@ VAULT_ADDR = env.str("VAULT_ADDR", default=env.str("VAULT_HOST", default=""))
 VAULT_SECRET_PATH = env.str("VAULT_SECRET_PATH", default="secret/demoapp")
 VAULT_USER = env.str("VAULT_USER", default="")
 VAULT_PASS = Secret(env.str("VAULT_PASS", default=""))
+VAULT_NAMESPACE = env.str("VAULT_NAMESPACE", default="")
+VAULT_CACERT = env.str("VAULT_CACERT", default="")
 FLIPT_API_HOST = env.str("FLIPT_API_HOST", default="")
 FLIPT_API_TOKEN = Secret(env.str("FLIPT_API_TOKEN", default=""))
 
@@ -126,8 +128,8 @@ if VAULT_ADDR:
                 "password": VAULT_PASS,
             },
             "required": ["flipt_api_host", "flipt_api_token"],
-            "namespace": env.str("VAULT_NAMESPACE", default=""),
-            "cacert": env.str("VAULT_CACERT", default=""),
+            "namespace": VAULT_NAMESPACE,
+            "cacert": VAULT_CACERT,
             "client_cert": env.str("VAULT_CLIENT_CERT", default=""),
             "client_key": env.str("VAULT_CLIENT_KEY", default=""),
             "deadline": env.float("VAULT_DEADLINE", default=20.0),
@@ -158,6 +160,8 @@ RESIDENT_PROVISION = {
         "path": VAULT_SECRET_PATH,
         "username": VAULT_USER,
         "password": VAULT_PASS,
+        "namespace": VAULT_NAMESPACE,
+        "cacert": VAULT_CACERT,
     },
     "FLIPT": {"url": FLIPT_API_HOST, "token": FLIPT_API_TOKEN},
     "FEATURES": RESIDENT_FLAGS["FEATURES"],

@@ -69,9 +69,11 @@ class FlagClient:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop following. A read that is under way is not waited for."""
+        """Stop following. A read that is under way is not waited for, but half a second."""
         self._stopped.set()
         self._source.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=0.5)
 
     def boolean(self, key: str, subject: Subject, *, default: bool) -> bool:
         """Whether a boolean flag is on; the default where it can't be told."""

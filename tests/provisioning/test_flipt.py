@@ -1,6 +1,7 @@
 """A features file, put into Flipt: from nothing, into halves, and beside what others changed."""
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -613,8 +614,12 @@ class TestRefusals:
     def test_a_flipt_that_never_ends(self, flipt: FakeFlipt, how: Any) -> None:
         flipt.misbehave(how, path="/")
         target = FliptTarget(url=flipt.url, token=BOOTSTRAP_TOKEN, seconds=0.2)
+        # Without patience's end this test would have none either.
+        rescue = threading.Timer(10, flipt.behave)
+        rescue.start()
         with discreet_failure("does not answer in time(.|\n)*for 0.2 s"):
             list(provision(None, target, features()))
+        rescue.cancel()
 
     @pytest.mark.parametrize(
         ("how", "match"),
