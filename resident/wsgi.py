@@ -1,6 +1,9 @@
 """What a project's `wsgi.py` gives to the server."""
 
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application as get_django_application
@@ -21,6 +24,7 @@ def get_wsgi_application() -> IsolatedApplication:
     no secrets.
     """
     worker.serves = True
+    _heed_signals()
     try:
         application = get_django_application()
         # AppConfig.ready() has opened the worker, unless Django was set up before.
@@ -32,6 +36,22 @@ def get_wsgi_application() -> IsolatedApplication:
     sys.stderr.write(_farewell(failure))
     sys.stderr.flush()
     raise SystemExit(1)
+
+
+def _heed_signals() -> None:
+    """Let a worker of granian's be stopped while it still opens its resources.
+
+    Until it has loaded the application, it has the handlers of the process that it was forked
+    from, which take a note that nobody reads: the signal would be lost, and granian would wait.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        handler = signal.getsignal(number)
+        if getattr(handler, "__module__", "").startswith("granian."):
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def _farewell(failure: str) -> str:

@@ -16,7 +16,7 @@ import requests
 from tests.evidence import Evidence
 from tests.servers import free_port
 
-__all__ = ["ROOT", "Granian", "clean_environment"]
+__all__ = ["ROOT", "Granian", "clean_environment", "eventually"]
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 40
@@ -85,7 +85,7 @@ class Granian:
 
         granian waits for ever for a worker that it stops while it starts.
         """
-        _eventually(lambda: self._process.poll() is not None or self._all_started())
+        eventually(lambda: self._process.poll() is not None or self._all_started())
         if self._process.poll() is None and self._all_started():
             return self
         pytest.fail(f"granian does not serve:\n{self.log()}")
@@ -99,11 +99,11 @@ class Granian:
 
     def eventually(self, text: str, path: str = "/") -> bool:
         """Whether the answer becomes this within the time that the slowest machine needs."""
-        return _eventually(lambda: self.get(path).text == text)
+        return eventually(lambda: self.get(path).text == text)
 
     def eventually_logs(self, text: str) -> bool:
         """Whether it prints this within that time."""
-        return _eventually(lambda: text in self.log())
+        return eventually(lambda: text in self.log())
 
     def stop(self) -> int:
         """End it as an operator would, and give its exit status."""
@@ -136,7 +136,8 @@ class Granian:
         return self._output.read()
 
 
-def _eventually(holds: Callable[[], bool]) -> bool:
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether it holds within the time that the slowest machine needs."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if holds():

@@ -54,10 +54,14 @@ def interpolated(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
+@cache
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "compose.yaml").read_text()))
+
+
 def services(**variables: str) -> dict[str, dict[str, Any]]:
     """The services of compose.yaml, as they are where these variables are set."""
-    document = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    return dict(interpolated(document["services"], variables))
+    return dict(interpolated(compose()["services"], variables))
 
 
 def environment(service: str, **variables: str) -> dict[str, str]:
@@ -166,6 +170,7 @@ class Image:
             while self.health(port, variables) != HEALTHY or not self._all_started(log):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
             yield port
         finally:
             process.send_signal(signal.SIGTERM)
@@ -225,23 +230,26 @@ def _ended(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
 
 
-@pytest.fixture
-def image(tmp_path: Path, evidence: Evidence) -> Image:
-    """What the Dockerfile's steps from its last WORKDIR on leave in the image."""
-    app = tmp_path / "app"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the builder's steps from its last WORKDIR on leave in the image."""
+    folder = tmp_path_factory.mktemp("image")
+    for name in ("app", "data", "packages"):
+        (folder / name).mkdir()
+    (folder / "packages" / "resident").symlink_to(ROOT / "resident")
     for source in ("manage.py", "project", "greeting"):
         assert source in copied()
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-        app.mkdir(exist_ok=True)
-        copy(ROOT / source, app / source)
-    (tmp_path / "packages").mkdir()
-    (tmp_path / "packages" / "resident").symlink_to(ROOT / "resident")
-    (tmp_path / "data").mkdir()
-    image = Image(tmp_path, evidence)
+        copy(ROOT / source, folder / "app" / source)
     [line] = [line for line in instructions("RUN") if "collectstatic" in line]
-    collected = image.build(line)
+    collected = Image(folder, Evidence()).build(line)
     assert collected.returncode == 0, collected.stdout
-    return image
+    return folder
+
+
+@pytest.fixture
+def image(built: Path, evidence: Evidence) -> Image:
+    return Image(built, evidence)
 
 
 @pytest.fixture
@@ -441,11 +449,10 @@ def test_no_container_can_do_more_than_it_must() -> None:
 
 
 def test_what_must_outlive_a_container_is_on_a_volume() -> None:
-    declared = yaml.safe_load((ROOT / "compose.yaml").read_text())["volumes"].keys()
     mounts = {name: service.get("volumes", []) for name, service in services().items()}
     assert mounts["flipt"] == ["flags:/var/opt/flipt"]
     assert mounts["web"] == mounts["migrate"] == ["database:/data"]
-    assert declared == {"flags", "database"}
+    assert compose()["volumes"].keys() == {"flags", "database"}
     assert image_environment()["DATABASE_URL"].startswith("sqlite:////data/")
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 import pytest
@@ -11,6 +10,7 @@ from resident.exceptions import FlagsError
 from resident.flags import Variant
 from resident.flags.client import MOST_SAID, FlagClient, Subject
 from resident.flags.document import Document
+from tests.granian import eventually
 
 Answer = Document | FlagsError | Exception | None
 
@@ -84,15 +84,6 @@ def start(clients: list[FlagClient]) -> Callable[..., FlagClient]:
 
 
 Start = Callable[..., FlagClient]
-
-
-def eventually(holds: Callable[[], bool]) -> bool:
-    ends = time.monotonic() + 20
-    while time.monotonic() < ends:
-        if holds():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def test_follows_its_source(start: Start) -> None:

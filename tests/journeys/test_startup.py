@@ -6,7 +6,7 @@ import pytest
 
 from resident.testing import FakeFlipt
 from tests.evidence import BOOTSTRAP_TOKEN, PASSWORD, ROOT_TOKEN, WRONG_PASSWORD, Evidence
-from tests.granian import Granian
+from tests.granian import Granian, eventually
 from tests.servers import Impostor, VaultServer, free_port
 
 KEYS = {"flipt_api_host": "http://127.0.0.1:1", "flipt_api_token": BOOTSTRAP_TOKEN}
@@ -97,6 +97,20 @@ class TestVault:
                 {"VAULT_ADDR": website.addr, "VAULT_USER": "u", "VAULT_PASS": PASSWORD},
             )
         assert "is something else" in log
+
+
+def test_a_worker_that_still_waits_for_vault_can_be_stopped(evidence: Evidence) -> None:
+    with Impostor(503, {"errors": []}) as sealed:
+        environment = {
+            "VAULT_ADDR": sealed.addr,
+            "VAULT_USER": "demoapp",
+            "VAULT_PASS": PASSWORD,
+            "VAULT_DEADLINE": "3600",
+        }
+        with Granian(evidence, environment) as granian:
+            assert eventually(lambda: bool(sealed.asked))
+            granian.stop()
+            assert "Traceback" not in granian.log()
 
 
 class TestFlipt:
