@@ -5,6 +5,8 @@ snake_case, keyed by flag, and must have every key: an engine that misses one ev
 namespace, and says nothing. So the document is checked here, and the snapshot is written in full.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -14,7 +16,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     ValidationError,
-    ValidationInfo,
     field_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -33,6 +34,9 @@ ConstraintType = Literal[
     "DATETIME_CONSTRAINT_COMPARISON_TYPE",
     "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE",
 ]
+
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+SMALLEST_SHARE = 0.05  # percent; the engine counts in thousandths
 
 
 class _Part(BaseModel):
@@ -111,13 +115,11 @@ class Rule(_Part):
     segments: Segments = []
     distributions: Annotated[list[Distribution], BeforeValidator(_or_empty)] = []
 
-    @field_validator("distributions")
-    @classmethod
-    def _once(cls, shares: list[Distribution], info: ValidationInfo) -> list[Distribution]:
-        # The server repeats the shares for each segment of the rule.
-        count = len(shares) // max(1, len(info.data.get("segments", ())))
-        repeated = count and shares == shares[:count] * (len(shares) // count)
-        return shares[:count] if repeated else shares
+    def once(self, times: int) -> "Rule":
+        """The rule without what a server that wrote it so many times repeated in it."""
+        shares = self.distributions[: len(self.distributions) // times]
+        repeated = shares * times == self.distributions
+        return self.model_copy(update={"distributions": shares}) if repeated else self
 
 
 class DefaultVariant(_Part):
@@ -143,9 +145,10 @@ class Flag(_Part):
     @field_validator("rules")
     @classmethod
     def _once(cls, rules: list[Rule]) -> list[Rule]:
-        # The server repeats a rule for each of its segments.
-        firsts: dict[str, Rule] = {}
-        return [rule for rule in rules if not rule.id or firsts.setdefault(rule.id, rule) is rule]
+        # Flipt v1 writes a rule of two segments twice, and each time its distributions twice.
+        times = Counter(rule.id for rule in rules)
+        firsts = {rule.id or place: rule for place, rule in enumerate(rules)}
+        return [rule.once(times[rule.id]) if rule.id else rule for rule in firsts.values()]
 
     @property
     def is_boolean(self) -> bool:
@@ -266,21 +269,32 @@ def _segments(segments: list[Segment]) -> dict[str, Any]:
         segment.key: {
             "segment_key": segment.key,
             "match_type": segment.match_type,
-            "constraints": [constraint.model_dump() for constraint in segment.constraints],
+            "constraints": [_constraint(constraint) for constraint in segment.constraints],
         }
         for segment in segments
     }
 
 
-def _shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:
-    """The rule's shares, filled up to 100 percent by what the server gives to the rest.
+def _constraint(constraint: Constraint) -> dict[str, Any]:
+    written = constraint.model_dump()
+    if constraint.type == "DATETIME_CONSTRAINT_COMPARISON_TYPE" and DAY.fullmatch(constraint.value):
+        # Flipt takes a day for its midnight, and its engine for no date at all.
+        written["value"] += "T00:00:00Z"
+    return written
 
-    The engine stretches shares that are less: to it, 30 percent of one variant would be all.
+
+def _shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:
+    """The rule's shares up to 100 percent, filled up by what the server gives to the rest.
+
+    The engine stretches or squeezes other sums: to it, 30 percent of one variant would be all.
     """
-    yield from rule.distributions
-    rest = 100.0 - sum(share.rollout for share in rule.distributions)
-    if rest > 0:
+    left = 100.0
+    for share in rule.distributions:
+        rollout = min(share.rollout, left)
+        left = round(left - rollout, 6)
+        yield share.model_copy(update={"rollout": rollout})
+    if left >= SMALLEST_SHARE:
         otherwise = flag.default_variant or DefaultVariant(key="")
         yield Distribution(
-            variant_key=otherwise.key, variant_attachment=otherwise.attachment, rollout=rest
+            variant_key=otherwise.key, variant_attachment=otherwise.attachment, rollout=left
         )

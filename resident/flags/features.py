@@ -4,16 +4,20 @@ Versions 1.0 to 1.4 of the format. As in Flipt, a key that the format does not h
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
@@ -24,6 +28,7 @@ from resident.flags import document as wire
 __all__ = ["load"]
 
 Key = Annotated[str, Field(pattern=r"^[-_,A-Za-z0-9]+$")]
+Line = Annotated[str, Field(pattern=r"^.+$")]
 Percentage = Annotated[float, Field(ge=0, le=100)]
 Operator = Literal["OR_SEGMENT_OPERATOR", "AND_SEGMENT_OPERATOR"]
 
@@ -38,13 +43,16 @@ OPERATORS = {
 }
 
 
+SINCE = {"type": "1.1", "rollouts": "1.1", "metadata": "1.3", "default": "1.3"}
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Constraint(_Part):
     type: str
-    property: str = ""
+    property: Line
     operator: str
     value: str = ""
     description: str = ""
@@ -69,7 +77,7 @@ class Constraint(_Part):
 
 class Segment(_Part):
     key: Key
-    name: str
+    name: Line
     description: str = ""
     match_type: Literal["ALL_MATCH_TYPE", "ANY_MATCH_TYPE"]
     constraints: list[Constraint] = []
@@ -82,26 +90,27 @@ class Segment(_Part):
         )
 
 
-class SegmentChoice(_Part):
-    """One segment (`key`), or several (`keys`) of which one or all must match."""
+def _as_keys(value: Any) -> Any:
+    return {"keys": [value]} if isinstance(value, str) else value
 
-    key: Key | None = None
-    keys: list[Key] = []
+
+class Segments(_Part):
+    """Segments of which one, or with AND_SEGMENT_OPERATOR all, must match."""
+
+    keys: Annotated[list[Key], Field(min_length=1)]
     operator: Operator | None = None
 
-    @model_validator(mode="after")
-    def _names_segments(self) -> Self:
-        if bool(self.key) == bool(self.keys):
-            raise ValueError("a segment is named by either 'key' or 'keys'")
-        return self
 
-    @property
-    def chosen(self) -> list[str]:
-        return [self.key] if self.key else list(self.keys)
-
-
-class SegmentRollout(SegmentChoice):
+class SegmentRollout(Segments):
     value: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _key_is_one_of_keys(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "key" in value and "keys" not in value:
+            others = {name: each for name, each in value.items() if name != "key"}
+            return {"keys": [value["key"]], **others}
+        return value
 
 
 class ThresholdRollout(_Part):
@@ -122,25 +131,28 @@ class Rollout(_Part):
 
 
 class Distribution(_Part):
-    variant: str
+    variant: Line
     rollout: Percentage
 
 
-def _as_choice(value: Any) -> Any:
-    return {"key": value} if isinstance(value, str) else value
-
-
 class Rule(_Part):
-    segment: Annotated[SegmentChoice, BeforeValidator(_as_choice)]
-    rank: int = 0
+    segment: Annotated[Segments, BeforeValidator(_as_keys)]
+    rank: Annotated[int, Field(ge=0)] = 0
     distributions: list[Distribution] = []
 
 
+def _object_or_list(value: JsonValue) -> JsonValue:
+    if not isinstance(value, dict | list | None):
+        raise ValueError("an attachment is an object or a list")  # noqa: TRY004 - pydantic's way
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    return value
+
+
 class Variant(_Part):
-    key: str
-    name: str = ""
+    key: Line
+    name: Line | None = None
     description: str = ""
-    attachment: Any = None
+    attachment: Annotated[JsonValue, AfterValidator(_object_or_list)] = None
     default: bool = False
 
     @property
@@ -153,7 +165,7 @@ class Variant(_Part):
 
 class Flag(_Part):
     key: Key
-    name: str
+    name: Line
     type: Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"] = "VARIANT_FLAG_TYPE"
     description: str = ""
     enabled: bool = False
@@ -163,7 +175,9 @@ class Flag(_Part):
     rollouts: list[Rollout] = []
 
     @model_validator(mode="after")
-    def _knows_its_variants(self) -> Self:
+    def _is_of_one_piece(self) -> Self:
+        if self.rollouts and self.type != "BOOLEAN_FLAG_TYPE":
+            raise ValueError(f"flag {self.key!r} has rollouts, and no type: BOOLEAN_FLAG_TYPE")
         _no_twice("variant", [variant.key for variant in self.variants])
         known = {variant.key for variant in self.variants}
         for rule in self.rules:
@@ -175,7 +189,7 @@ class Flag(_Part):
 
 class NamespaceDetails(_Part):
     key: Key = "default"
-    name: str = ""
+    name: Line | None = None
     description: str = ""
 
 
@@ -197,6 +211,18 @@ class Features(_Part):
     flags: list[Flag] = []
     segments: list[Segment] = []
 
+    @model_validator(mode="after")
+    def _has_what_its_version_has(self) -> Self:
+        later = [name for name, version in SINCE.items() if version > self.version]
+        for flag in self.flags:
+            written = set(flag.model_fields_set).union(*(v.model_fields_set for v in flag.variants))
+            for name in later:
+                if name in written:
+                    raise ValueError(
+                        f"flag {flag.key!r} uses {name!r}, new in version {SINCE[name]}"
+                    )
+        return self
+
     def __add__(self, other: "Features") -> "Features":
         """Both, as Flipt reads two documents for one namespace."""
         return Features(
@@ -205,15 +231,20 @@ class Features(_Part):
             segments=[*self.segments, *other.segments],
         )
 
-    def document(self) -> wire.Document:
-        """What Flipt's server would send. Raises ValueError for a name that leads nowhere."""
+    def checked(self) -> Self:
+        """The same. Raises ValueError for a name that stands twice, or leads nowhere."""
         _no_twice("flag", [flag.key for flag in self.flags])
         _no_twice("segment", [segment.key for segment in self.segments])
-        segments = {segment.key: segment.document() for segment in self.segments}
+        known = {segment.key for segment in self.segments}
         for flag in self.flags:
             for key in _segments_of(flag):
-                if key not in segments:
+                if key not in known:
                     raise ValueError(f"flag {flag.key!r} names the segment {key!r}, which is none")
+        return self
+
+    def document(self) -> wire.Document:
+        """What Flipt's server would send."""
+        segments = {segment.key: segment.document() for segment in self.segments}
         return wire.Document(
             namespace=wire.Namespace(key=self.namespace.key),
             flags=[_flag(flag, segments) for flag in self.flags],
@@ -238,9 +269,11 @@ def load(path: Path, *, namespace: str = "default") -> wire.Document:
         problem = f"is not YAML: {' '.join(str(error).split())}"
     except UnicodeDecodeError:
         problem = "is not text in UTF-8"
+    except RecursionError:
+        problem = "is nested too deeply"
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"])) or "the file"
+        where = _place(*fault["loc"])
         problem = f"is not in Flipt's format: {where}: {fault['msg'].removeprefix('Value error, ')}"
     except ValueError as error:
         problem = f"is not in Flipt's format: {error}"
@@ -250,18 +283,55 @@ def load(path: Path, *, namespace: str = "default") -> wire.Document:
     )
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as Flipt reads it, 1.2: `on` is a word, 2024-01-01 is text, and no key stands twice."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class has it
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        known = set()
+        for key, _ in node.value:
+            if (key.tag, str(key.value)) in known:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+            known.add((key.tag, str(key.value)))
+        return node
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9A-Fa-f_]+|0|[1-9][0-9_]*)", list("-+0123456789")),
+    ("float", r"[-+]?(\.\d+|(0|[1-9]\d*)(\.\d*)?)([eE][-+]?\d+)?", list("-+.0123456789")),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$", re.ASCII), _first
+    )
+
+_FILE = TypeAdapter(list[Features])
+
+
 def _namespaces(text: str) -> dict[str, Features]:
+    parts = [{} if part is None else part for part in yaml.load_all(text, Loader=_Loader)]
     found: dict[str, Features] = {}
-    for part in yaml.safe_load_all(text):
-        features = Features.model_validate(part or {})
+    for features in _FILE.validate_python(parts):
         key = features.namespace.key
-        found[key] = found[key] + features if key in found else features
+        # Checked as it grows: a flag knows the segments of its own document and of earlier ones.
+        found[key] = (found[key] + features if key in found else features).checked()
     return found or {"default": Features()}
+
+
+def _place(number: int | str, *within: int | str) -> str:
+    document = f"document {int(number) + 1}" if number else ""
+    return ", ".join(filter(None, (document, ".".join(map(str, within))))) or "the file"
 
 
 def _flag(flag: Flag, segments: Mapping[str, wire.Segment]) -> wire.Flag:
     variants = {variant.key: variant for variant in flag.variants}
-    default = next((variant for variant in flag.variants if variant.default), None)
+    default = next((variant for variant in reversed(flag.variants) if variant.default), None)
     return wire.Flag(
         key=flag.key,
         name=flag.name,
@@ -275,7 +345,7 @@ def _flag(flag: Flag, segments: Mapping[str, wire.Segment]) -> wire.Flag:
         rules=[
             wire.Rule(
                 segment_operator=rule.segment.operator or "OR_SEGMENT_OPERATOR",
-                segments=[segments[key] for key in rule.segment.chosen],
+                segments=[segments[key] for key in rule.segment.keys],
                 distributions=[
                     wire.Distribution(
                         variant_key=share.variant,
@@ -298,7 +368,7 @@ def _rollout(rollout: Rollout, segments: Mapping[str, wire.Segment]) -> wire.Rol
             segment=wire.SegmentRollout(
                 value=choice.value,
                 segment_operator=choice.operator or "OR_SEGMENT_OPERATOR",
-                segments=[segments[key] for key in choice.chosen],
+                segments=[segments[key] for key in choice.keys],
             )
         )
     return wire.Rollout(threshold=wire.ThresholdRollout(**dict(rollout.threshold or ())))
@@ -307,9 +377,9 @@ def _rollout(rollout: Rollout, segments: Mapping[str, wire.Segment]) -> wire.Rol
 def _segments_of(flag: Flag) -> Iterator[str]:
     for rollout in flag.rollouts:
         if rollout.segment is not None:
-            yield from rollout.segment.chosen
+            yield from rollout.segment.keys
     for rule in flag.rules:
-        yield from rule.segment.chosen
+        yield from rule.segment.keys
 
 
 def _no_twice(kind: str, keys: list[str]) -> None:
