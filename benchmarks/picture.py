@@ -72,7 +72,7 @@ def _draw_points(axes: Axes, rows: Sequence[Row], values: Sequence[float], *, un
             fontweight="bold" if row.is_ours else "normal",
         )
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 2, max(values) * 2.5)
+    axes.set_xlim(min(values) / 2, max(values) * 4)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
     axes.set_axisbelow(True)
     axes.grid()
@@ -83,6 +83,7 @@ def _draw_tails(axes: Axes, rows: Sequence[Row]) -> None:
     for place, row in enumerate(rows):
         axes.plot([row.p50, row.p99], [place, place], color=_color(row), linewidth=2)
         axes.plot(row.p99, place, "|", color=_color(row), markersize=12, markeredgewidth=2)
+    axes.set_xlim(right=3 * max(row.p99 for row in rows))
 
 
 def _color(row: Row) -> str:

@@ -4,7 +4,7 @@
 - `resource`: the worker's flag client, made of settings and secrets
 - `client`: holds the engine, and replaces it when the flags change
 - `sources`: Flipt over HTTP, or a features file
-- `features`, `document`: the two formats, and the engine's
+- `features`, `document`: the two formats, and the engine's; `dialect`: the YAML of the first
 - `engine`: Flipt's engine over one document
 
 Below `resource`, nothing knows Django.

@@ -73,7 +73,10 @@ class Engine:
 
     def _check_loaded(self, namespace: str) -> None:
         # The engine takes a snapshot that it can't read for an empty namespace, and says nothing.
-        loaded = {flag.key for flag in self._client.list_flags()}
+        try:
+            loaded = {flag.key for flag in self._client.list_flags()}
+        except FliptError:
+            loaded = set()  # then it does not know even the namespace
         if loaded != set(self.flags):
             raise FlagsError(
                 f"Flipt's engine took {len(loaded)} of the {len(self.flags)} flags of "

@@ -4,7 +4,6 @@ Versions 1.0 to 1.4 of the format. As in Flipt, a key that the format does not h
 """
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -24,6 +23,7 @@ from pydantic import (
 
 from resident.exceptions import FlagsError
 from resident.flags import document as wire
+from resident.flags.dialect import documents
 
 __all__ = ["load"]
 
@@ -283,39 +283,11 @@ def load(path: Path, *, namespace: str = "default") -> wire.Document:
     )
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as Flipt reads it, 1.2: `on` is a word, 2024-01-01 is text, and no key stands twice."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - as the base class has it
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        known = set()
-        for key, _ in node.value:
-            if (key.tag, str(key.value)) in known:
-                problem = f"the key {key.value!r} stands twice"
-                raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
-            known.add((key.tag, str(key.value)))
-        return node
-
-
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9A-Fa-f_]+|0|[1-9][0-9_]*)", list("-+0123456789")),
-    ("float", r"[-+]?(\.\d+|(0|[1-9]\d*)(\.\d*)?)([eE][-+]?\d+)?", list("-+.0123456789")),
-    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.")),
-    ("merge", r"<<", ["<"]),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$", re.ASCII), _first
-    )
-
 _FILE = TypeAdapter(list[Features])
 
 
 def _namespaces(text: str) -> dict[str, Features]:
-    parts = [{} if part is None else part for part in yaml.load_all(text, Loader=_Loader)]
+    parts = [{} if part is None else part for part in documents(text)]
     found: dict[str, Features] = {}
     for features in _FILE.validate_python(parts):
         key = features.namespace.key

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from resident.conf import conf
 from resident.exceptions import ConfigurationError, ResidentError
-from resident.flags import features
+from resident.flags import dialect, features
 from resident.provisioning import FliptTarget, Step, VaultTarget, provision
 from resident.provisioning.features import read_features
 from resident.secrets import Secret
@@ -62,8 +62,8 @@ def load_features(path: Path) -> list[dict[str, Any]]:
         ResidentError: it can't be read, or is not in Flipt's format.
     """
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        documents = dialect.documents(path.read_text(encoding="utf-8"))
+    except (OSError, RecursionError, UnicodeDecodeError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
     else:
         for namespace in read_features(documents):
