@@ -1,8 +1,10 @@
 """What a server gets: an open worker, or one message and no worker."""
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 from django.test import RequestFactory, override_settings
@@ -55,6 +57,22 @@ def test_no_worker_without_settings(evidence: Evidence) -> None:
         log = granian.log()
     assert "SECRET_KEY is not set, and DEBUG is off" in log
     assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(("module", "heeded"), [("granian.server.common", True), ("shop", False)])
+def test_the_handlers_of_granians_main_process_are_not_a_workers(module: str, heeded: bool) -> None:
+    def noted(number: int, frame: object) -> None:
+        """Take a note of the signal."""
+
+    noted.__module__ = module
+    before = signal.signal(signal.SIGTERM, noted)
+    try:
+        get_wsgi_application()
+        with pytest.raises(SystemExit) if heeded else nullcontext() as caught:
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert caught is None or caught.value.code == 128 + signal.SIGTERM
 
 
 class TestReady:
