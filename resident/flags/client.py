@@ -50,7 +50,7 @@ class FlagClient:
         self._deadline = deadline
         self._fallback = fallback
         self._engine: Engine | None = None
-        self._failing = False
+        self._problem = ""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="resident-flags", daemon=True)
         self._said: set[str] = set()
@@ -111,16 +111,16 @@ class FlagClient:
             if document is not None:
                 self._publish(document)
         except FlagsError as error:
-            if not self._failing:
+            if error.problem != self._problem:
                 logger.warning("The flags stay as they are: %s", error)
-            self._failing = True
+            self._problem = error.problem
         except Exception:
             # Whatever this is, the worker must go on following its flags.
             logger.exception("The flags stay as they are")
         else:
-            if self._failing:
+            if self._problem:
                 logger.info("%s is back", self._source)
-            self._failing = False
+            self._problem = ""
 
     def _publish(self, document: Document) -> None:
         began = time.perf_counter()
@@ -133,7 +133,7 @@ class FlagClient:
         if self._fallback is None or not error.passing:
             raise error
         logger.error("Starting without current flags, which are taken up later: %s", error)
-        self._failing = True
+        self._problem = error.problem
         return self._fallback()
 
     def _say_once(self, key: str, message: str, *args: object) -> None:

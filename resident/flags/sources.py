@@ -140,19 +140,24 @@ class FeaturesFile:
         self._path = path
         self._namespace = namespace
         self._seen: tuple[int, int, int] | None = None
+        self._fault: FlagsError | None = None
 
     def __str__(self) -> str:
         return f"the features file {self._path}"
 
     def read(self) -> Document | None:
-        """The document, unless the file is as it was. A file that is at fault is read again only
-        when it has changed.
-        """
+        """The document, unless the file is as it was; then a fault is as it was, too."""
         state = self._state()
         if state == self._seen:
+            if self._fault is not None:
+                raise self._fault.with_traceback(None)  # which would grow with every look
             return None
-        self._seen = state
-        return features.load(self._path, namespace=self._namespace)
+        self._seen, self._fault = state, None
+        try:
+            return features.load(self._path, namespace=self._namespace)
+        except FlagsError as fault:
+            self._fault = fault
+            raise
 
     def close(self) -> None:
         """There is nothing to close."""

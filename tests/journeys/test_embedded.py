@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,8 @@ def story(checkout: Path, granian: Granian) -> None:
     features.write_text(whole.replace("flags:", "flaggs:"))
     assert granian.eventually_logs("flaggs: Extra inputs are not permitted")
     assert granian.get().text == "!dlrow ,olleH"
+    time.sleep(1.5)  # another look at the file
+    assert "is back" not in granian.log()
     features.write_text(whole)
     turn(checkout, on=False)
     assert granian.eventually("Hello, world!")
