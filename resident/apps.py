@@ -3,8 +3,10 @@ import sys
 from collections.abc import MutableMapping
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
+from resident.checks import check_databases, check_middleware, check_settings
 from resident.conf import conf
 from resident.resources import resources
 from resident.worker import worker
@@ -17,6 +19,8 @@ class ResidentConfig(AppConfig):
     verbose_name = "Resident"
 
     def ready(self) -> None:
+        for check in (check_middleware, check_settings, check_databases):
+            register(check, "resident")
         if worker.serves or _is_runserver():
             _withdraw_credentials(os.environ)
         if worker.serves:

@@ -11,10 +11,23 @@ from django.conf import settings
 
 from resident.exceptions import ConfigurationError
 
-__all__ = ["conf"]
+__all__ = ["RESETTERS", "conf"]
 
 NO_SECRETS = {"BACKEND": "resident.secrets.environment.Environment", "OPTIONS": {"values": {}}}
 FALLBACKS = ("", "features", "defaults")
+SESSION = ("always", "when changed", "never")
+UNDO = ("when alone", "always", "never")
+RESETTERS = (
+    "resident.isolation.database.DatabaseSession",
+    "resident.isolation.threadlocals.ThreadLocals",
+    "resident.isolation.packages.TenantSchema",
+    "resident.isolation.packages.SentryScope",
+    "resident.isolation.packages.CrequestThread",
+    "resident.isolation.packages.RequestIdThread",
+    "resident.isolation.flush.NamedState",
+    "resident.isolation.process.ProcessState",
+)
+"""What is done after each request, in this order, where a project does not say otherwise."""
 
 
 class Settings:
@@ -98,6 +111,31 @@ class Settings:
         return str(fallback)
 
     @property
+    def resetters(self) -> list[str]:
+        """RESIDENT_RESETTERS: dotted paths of what is done after each request, in order."""
+        return _strings("RESIDENT_RESETTERS", getattr(settings, "RESIDENT_RESETTERS", RESETTERS))
+
+    @property
+    def keep(self) -> list[str]:
+        """RESIDENT_KEEP: names of state that is a worker's on purpose, and stays."""
+        return _strings("RESIDENT_KEEP", getattr(settings, "RESIDENT_KEEP", []))
+
+    @property
+    def flush(self) -> list[str]:
+        """RESIDENT_FLUSH: dotted paths of what is as at the worker's start after each request."""
+        return _strings("RESIDENT_FLUSH", getattr(settings, "RESIDENT_FLUSH", []))
+
+    @property
+    def session(self) -> str:
+        """RESIDENT_SESSION: when a persistent database session is reset after a request."""
+        return _choice("RESIDENT_SESSION", SESSION)
+
+    @property
+    def undo(self) -> str:
+        """RESIDENT_UNDO: when changes of the process's state are undone after a request."""
+        return _choice("RESIDENT_UNDO", UNDO)
+
+    @property
     def provision(self) -> Mapping[str, Any]:
         """RESIDENT_PROVISION: whom `manage.py provision` sets up, and with which tokens."""
         return _mapping("RESIDENT_PROVISION", getattr(settings, "RESIDENT_PROVISION", {}))
@@ -130,6 +168,17 @@ def _mapping(name: str, value: object) -> Mapping[str, Any]:
             remedy="see docs/settings.md.",
         )
     return value
+
+
+def _choice(name: str, choices: tuple[str, ...]) -> str:
+    """The setting, one of these; the first is the default."""
+    value = getattr(settings, name, choices[0])
+    if value not in choices:
+        raise ConfigurationError(
+            f"{name} is {value!r}, which is no choice.",
+            remedy=f"use one of {', '.join(map(repr, choices))}.",
+        )
+    return str(value)
 
 
 def _strings(name: str, value: object) -> list[str]:

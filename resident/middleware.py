@@ -1,6 +1,5 @@
 """The Django way in."""
 
-import contextvars
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, cast
@@ -9,7 +8,8 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from resident.isolation.context import ISOLATED, RequestContexts
+from resident.isolation.context import ISOLATED, RequestContexts, Visit
+from resident.isolation.resetters import Resetters
 
 __all__ = ["ResetStateMiddleware"]
 
@@ -22,8 +22,9 @@ class ResetStateMiddleware:
     With `resident.wsgi` the whole request runs in a context of its own already, down to the
     `close()` of its body, and nothing is left to do here. Without it (another server's
     application, `runserver`, the test client) the middleware gives a context of its own to what
-    is inside of it: the other middleware, the view, and each step of a streaming body. What a
-    body's `close()` and the handlers of `request_finished` do is out of a middleware's reach.
+    is inside of it: the other middleware, the view, and each step of a streaming body; and runs
+    the resetters when the response is closed. What other parts of a response do in their
+    `close()`, and the handlers of `request_finished`, is out of a middleware's reach.
 
     Under ASGI the server gives each request a context, and the middleware steps aside.
     """
@@ -34,6 +35,7 @@ class ResetStateMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
         self._contexts = RequestContexts()
+        self._resetters = Resetters.of_project()
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -41,17 +43,27 @@ class ResetStateMiddleware:
     def __call__(self, request: HttpRequest) -> Any:
         if self._is_async or ISOLATED in request.META:
             return self._get_response(request)
-        context = self._contexts.new()
-        response: HttpResponseBase = context.run(self._get_response, request)
+        visit = Visit(self._contexts.new(), self._resetters, request.META)
+        response = visit.begin(self._answer, request)
         if isinstance(response, StreamingHttpResponse) and not response.is_async:
             content = cast("Iterable[bytes]", response.streaming_content)
-            response.streaming_content = _run_in(context, content)
+            response.streaming_content = _within(visit, content)
+        # As Django closes the request itself: after the last byte, and nothing public is that late.
+        response._resource_closers.append(visit.end)  # type: ignore[attr-defined] # noqa: SLF001
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response: HttpResponseBase = self._get_response(request)
+        except BaseException:  # SystemExit: Django would neither close it nor say that it ended
+            request.close()
+            raise
         return response
 
 
-def _run_in(context: contextvars.Context, content: Iterable[bytes]) -> Iterator[bytes]:
-    """The content, each step of it produced in the context."""
-    steps = context.run(iter, content)
+def _within(visit: Visit, content: Iterable[bytes]) -> Iterator[bytes]:
+    """The content, each step of it produced in the request's context."""
+    steps = visit.step(iter, content)
     with suppress(StopIteration):
         while True:
-            yield context.run(next, steps)
+            yield visit.step(next, steps)

@@ -1,19 +1,27 @@
 """What a project's `wsgi.py` gives to the server."""
 
+import logging
 import signal
 import sys
 from types import FrameType
 from typing import NoReturn
 
+import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.wsgi import get_wsgi_application as get_django_application
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import get_resolver
 
+from resident.checks import check_databases
 from resident.exceptions import ResidentError
 from resident.isolation.context import IsolatedApplication
 from resident.resources import resources
 from resident.worker import worker
 
-__all__ = ["get_wsgi_application"]
+__all__ = ["Handler", "get_wsgi_application"]
+
+logger = logging.getLogger(__name__)
 
 
 def get_wsgi_application() -> IsolatedApplication:
@@ -26,16 +34,33 @@ def get_wsgi_application() -> IsolatedApplication:
     worker.serves = True
     _heed_signals()
     try:
-        application = get_django_application()
+        django.setup(set_prefix=False)
         # AppConfig.ready() has opened the worker, unless Django was set up before.
         worker.open(*resources())
+        # What the URLs import belongs to the worker, not to the request that happens to be first.
+        get_resolver().url_patterns  # noqa: B018 - a lazy attribute
+        for trap in check_databases():
+            logger.warning("%s", trap)
+        return IsolatedApplication(Handler())
     except (ResidentError, ImproperlyConfigured) as error:
         failure = str(error)
-    else:
-        return IsolatedApplication(application)
     sys.stderr.write(_farewell(failure))
     sys.stderr.flush()
     raise SystemExit(1)
+
+
+class Handler(WSGIHandler):
+    """Django's, and what a request has uploaded is closed also where it ends in SystemExit.
+
+    Such an exception, and KeyboardInterrupt, passes through all of Django, and through the server.
+    """
+
+    def get_response(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return super().get_response(request)
+        except BaseException:
+            request.close()
+            raise
 
 
 def _heed_signals() -> None:

@@ -21,7 +21,7 @@ BLOCK = re.compile(r"```(?:python|yaml)\n# (?P<path>\S+)\n(?P<code>.*?)```", re.
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
-    """A new Django project, to which everything in the README was added."""
+    """A new Django project, to which everything in the README and the guides was added."""
     subprocess.run(
         [sys.executable, "-m", "django", "startproject", "shop", tmp_path],
         env=clean_environment(),
@@ -39,7 +39,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 def blocks() -> Iterator[tuple[str, str]]:
-    for found in BLOCK.finditer(README):
+    isolation = (ROOT / "docs" / "isolation.md").read_text()
+    for found in BLOCK.finditer(README + isolation):
         yield found["path"], found["code"]
 
 
@@ -62,6 +63,34 @@ def test_the_readme_adds_it_to_a_project(shop: Path, evidence: Evidence) -> None
         assert granian.eventually("Your basket, plain.", "/basket")
 
 
+RESET = """
+import django; django.setup()
+from resident.isolation.request import Request
+from resident.isolation.resetters import Resetters
+from shop.tracing import spans
+
+spans.append("the worker's")
+resetters = Resetters.of_project()
+begun = resetters.begin()
+spans.append("the request's")
+resetters.reset(Request({}), begun)
+print(spans)
+"""
+
+
+def test_a_resetter_of_ones_own_is_run(shop: Path) -> None:
+    environment = clean_environment(DJANGO_SETTINGS_MODULE="shop.settings")
+    ran = subprocess.run(
+        [sys.executable, "-c", RESET],
+        cwd=shop,
+        env=environment,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    assert ran.stdout == '["the worker\'s"]\n'
+
+
 def test_the_readme_has_both_commands() -> None:
     assert "    pip install -e . && granian --interface wsgi project.wsgi:application\n" in README
     assert "    pip install -e '.[dev]' && pytest\n" in README
@@ -70,7 +99,7 @@ def test_the_readme_has_both_commands() -> None:
 def test_every_setting_is_documented() -> None:
     source = ast.unparse(ast.parse((ROOT / "resident" / "conf.py").read_text()))
     documented = (ROOT / "docs" / "settings.md").read_text()
-    settings = set(re.findall(r"settings, '(RESIDENT_\w+)'", source))
+    settings = set(re.findall(r"'(RESIDENT_\w+)'", source))
     assert len(settings) == len(set(re.findall(r"^## `(RESIDENT_\w+)`", documented, re.MULTILINE)))
     for name in settings:
         assert f"## `{name}`" in documented

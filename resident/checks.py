@@ -1,0 +1,174 @@
+"""System checks: what `manage.py check` says about a project that uses resident.
+
+None of them asks a server anything. Those of the databases are also logged when a worker starts,
+which knows better how many threads it has.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from itertools import pairwise
+from pathlib import PurePath
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from resident.conf import conf
+from resident.exceptions import ConfigurationError
+from resident.isolation.flush import named_state
+from resident.isolation.resetters import resetter_at
+
+__all__ = ["check_databases", "check_middleware", "check_settings"]
+
+RESET_STATE = "resident.middleware.ResetStateMiddleware"
+SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
+LOCALE = "django.middleware.locale.LocaleMiddleware"
+COMMON = "django.middleware.common.CommonMiddleware"
+
+MOST_CONNECTIONS = 100
+"""What PostgreSQL takes where nobody has set its max_connections."""
+
+GRANIANS_THREADS = 512
+"""What a worker of granian's has at most where it is given no --blocking-threads."""
+
+
+def check_middleware(**_: Any) -> list[CheckMessage]:
+    """W001 to W004: whether the middleware stand where they work."""
+    return list(_middleware(list(settings.MIDDLEWARE)))
+
+
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """E001: whether the settings of the isolation have their form, and every path leads somewhere.
+
+    What RESIDENT_FLUSH and RESIDENT_RESETTERS name is imported for that.
+    """
+    faults = [
+        *_faults(lambda: conf.resetters, resetter_at),
+        *_faults(lambda: conf.flush, named_state),
+        *_faults(lambda: conf.resources, _resource_at),
+        *_faults(lambda: conf.keep),
+        *_faults(lambda: [conf.session]),
+        *_faults(lambda: [conf.undo]),
+    ]
+    return [
+        checks.Error(fault.problem, hint=_sentence(fault.remedy), id="resident.E001")
+        for fault in faults
+    ]
+
+
+def check_databases(**_: Any) -> list[CheckMessage]:
+    """W005 to W007: known traps of connections that live longer than a request."""
+    return [trap for alias in connections for trap in _traps(alias, connections.settings[alias])]
+
+
+def _middleware(listed: list[str]) -> Iterator[CheckMessage]:
+    if RESET_STATE not in listed:
+        yield _warning("W001", f"MIDDLEWARE does not list {RESET_STATE!r}.", "list it first.")
+        return
+    if listed[0] != RESET_STATE:
+        problem = (
+            f"MIDDLEWARE lists {listed[0]!r} before {RESET_STATE!r}, which can't end its state."
+        )
+        yield _warning("W002", problem, f"list {RESET_STATE!r} first.")
+    if listed.count(RESET_STATE) > 1:
+        problem = f"MIDDLEWARE lists {RESET_STATE!r} {listed.count(RESET_STATE)} times."
+        yield _warning("W003", problem, "list it once, as the first.")
+    if not _stand_in_order(listed, SESSION, LOCALE, COMMON):
+        problem = f"MIDDLEWARE lists {LOCALE!r} before {SESSION!r}, or after {COMMON!r}."
+        remedy = (
+            "list it between them: what runs before it is always in the default language, as no "
+            "request has the language of the last one any more."
+        )
+        yield _warning("W004", problem, remedy)
+
+
+def _stand_in_order(listed: list[str], session: str, locale: str, common: str) -> bool:
+    found = [path for path in listed if path in (session, locale, common)]
+    wanted = [path for path in (session, locale, common) if path in found]
+    return locale not in found or found == wanted
+
+
+def _faults(
+    read: Callable[[], list[str]], resolve: Callable[[str], object] = str
+) -> Iterator[ConfigurationError]:
+    """What is wrong with a setting, and with each path that it lists."""
+    try:
+        paths = read()
+    except ConfigurationError as error:
+        yield error
+        return
+    for path in paths:
+        try:
+            resolve(path)
+        except ConfigurationError as error:
+            yield error
+
+
+def _resource_at(path: str) -> object:
+    try:
+        return import_string(path)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"RESIDENT_RESOURCES names {path!r}, which can't be imported: {error}.",
+            remedy="name a generator function by its dotted path.",
+        ) from None
+
+
+def _traps(alias: str, database: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    engine, options = database["ENGINE"], database["OPTIONS"]
+    pool = options.get("pool")
+    if "sqlite" not in engine and (pool or database["CONN_MAX_AGE"] != 0):
+        yield from _threads(alias, pool)
+    if database["CONN_MAX_AGE"] != 0 and options.get("prepare_threshold") is not None:
+        problem = (
+            f"DATABASES[{alias!r}] keeps its connections and sets 'prepare_threshold': what "
+            "discards prepared statements, as DISCARD ALL does, breaks them."
+        )
+        yield _warning("W006", problem, "leave prepare_threshold out, or CONN_MAX_AGE at 0.")
+    if "post" in engine and database["CONN_MAX_AGE"] != 0 and find_spec("psycopg") is None:
+        problem = f"DATABASES[{alias!r}] keeps its connections, and only psycopg 3 can reset them."
+        yield _warning("W007", problem, "install psycopg, or leave CONN_MAX_AGE at 0.")
+
+
+def _threads(alias: str, pool: Any) -> Iterator[CheckMessage]:
+    threads = blocking_threads(sys.argv, os.environ)
+    most = _size_of(pool) if pool else MOST_CONNECTIONS
+    if threads is not None and threads > most:
+        what = "its pool has" if pool else "PostgreSQL takes by default"
+        problem = (
+            f"{threads} blocking threads may each want a connection to DATABASES[{alias!r}], "
+            f"more than the {most} that {what}."
+        )
+        yield _warning("W005", problem, "give granian a small number of --blocking-threads.")
+
+
+def blocking_threads(argv: list[str], environ: Mapping[str, str]) -> int | None:
+    """How many threads a worker of granian's has; None where that can't be told."""
+    given = [after for option, after in pairwise(argv) if option == "--blocking-threads"]
+    given += [it.partition("=")[2] for it in argv if it.startswith("--blocking-threads=")]
+    given += [environ.get("GRANIAN_BLOCKING_THREADS", "")]
+    numbers = [int(it) for it in given if it.isdecimal()]
+    if numbers:
+        return numbers[0]
+    is_granian = PurePath(argv[0]).name == "granian"
+    return GRANIANS_THREADS if is_granian else None
+
+
+def _size_of(pool: Any) -> int:
+    """The most connections that psycopg's pool has, 4 by default."""
+    options = pool if isinstance(pool, dict) else {}
+    smallest = options.get("min_size", 4)
+    return int(options.get("max_size") or smallest)
+
+
+def _warning(number: str, problem: str, remedy: str) -> CheckMessage:
+    return checks.Warning(problem, hint=_sentence(remedy), id=f"resident.{number}")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

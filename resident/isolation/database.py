@@ -1,0 +1,232 @@
+"""Open transactions, and what else a request leaves on a thread's database connections."""
+
+import inspect
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+from django.utils.functional import cached_property
+
+from resident.isolation.postgresql import PostgreSQL
+from resident.isolation.report import Leak, reports
+from resident.isolation.request import Request
+from resident.isolation.session import MySQL, Session, SQLite
+from resident.isolation.snapshot import Snapshot
+
+__all__ = ["DatabaseSession"]
+
+logger = logging.getLogger("resident.isolation")
+
+SESSIONS: dict[str, type[Session]] = {
+    "postgresql": PostgreSQL,
+    "sqlite": SQLite,
+    "mysql": MySQL,
+}
+
+
+class DatabaseSession:
+    """Transactions left open, attributes left on connections, and sessions that were changed.
+
+    A transaction that is open after the last byte is rolled back and reported as an error: whoever
+    left it open believes that it was committed. A connection that was in one before the request,
+    as in Django's TestCase, goes back to where that was.
+    """
+
+    def __init__(self) -> None:
+        self._thread = threading.local()
+        self._thread.connections = list(_connections())
+        connection_created.connect(self._connecting)
+        # Handlers run in the order in which they were connected, and this one has to be the first.
+        connection_created.receivers.insert(0, connection_created.receivers.pop())
+        connection_created.connect(self._connected)
+
+    def begin(self) -> list["_Before"]:
+        return [connection.begin() for connection in self._connections_of_thread()]
+
+    def settle(self, request: Request, begun: list["_Before"]) -> None:
+        # Before Django closes the connection, and nobody hears of what was lost with it.
+        for before in begun:
+            before.connection.end_transaction(request, before)
+
+    def reset(self, request: Request, begun: list["_Before"]) -> None:
+        for before in begun:
+            before.connection.reset(request, before)
+
+    def _connections_of_thread(self) -> list["_Connection"]:
+        try:
+            known: list[_Connection] = self._thread.connections
+        except AttributeError:
+            known = self._thread.connections = list(_connections())
+        return known
+
+    def _connecting(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
+        for known in self._connections_of_thread():
+            if known.wrapper is connection:
+                known.connecting()
+
+    def _connected(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
+        for known in self._connections_of_thread():
+            if known.wrapper is connection:
+                known.connected()
+
+
+class _Before:
+    """A connection as it was before a request."""
+
+    __slots__ = ("attributes", "connection", "debugs", "depth", "size", "wrappers")
+
+    def __init__(self, connection: "_Connection", attributes: Snapshot | None) -> None:
+        wrapper = connection.wrapper
+        self.connection = connection
+        self.attributes = attributes
+        self.size = len(wrapper.__dict__)
+        self.depth = len(wrapper.atomic_blocks)
+        self.wrappers = wrapper.execute_wrappers.copy()
+        self.debugs = wrapper.force_debug_cursor
+
+    def adopt(self, name: str, attributes: dict[str, Any]) -> None:
+        """Let this attribute be as it is now."""
+        self.attributes = self.attributes or Snapshot({})
+        self.attributes.adopt(name, attributes)
+
+
+class _Connection:
+    """One of Django's connections; lives as long as its thread."""
+
+    def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
+        self.wrapper = wrapper
+        self.session = SESSIONS.get(wrapper.vendor, Session)(wrapper)
+        self._watches = self.session.watches()
+        self._of_django = _names_of_django(wrapper)
+        self._size = 0
+        self._has_others = False
+        self._before: _Before | None = None
+
+    def begin(self) -> _Before:
+        if self._watches:
+            self.session.begin()
+        if len(self.wrapper.__dict__) != self._size:
+            self._size = len(self.wrapper.__dict__)
+            self._has_others = bool(self._others())
+        others = Snapshot(self._others()) if self._has_others else None
+        self._before = _Before(self, others)
+        return self._before
+
+    def connecting(self) -> None:
+        """Django has connected, and the project's handlers of `connection_created` come next."""
+        self.session.connecting()
+        self._wrappers = self.wrapper.execute_wrappers.copy()
+        self._attributes = Snapshot(self._others())
+
+    def connected(self) -> None:
+        """What those handlers have set up belongs to the connection, and not to the request."""
+        self.session.connected()
+        if self._before is None:
+            return
+        wrappers = self.wrapper.execute_wrappers
+        self._before.wrappers += [it for it in wrappers if it not in self._wrappers]
+        others = self._others()
+        for name in self._attributes.changes(others):
+            self._before.adopt(name, others)
+
+    def end_transaction(self, request: Request, before: _Before) -> None:
+        """Roll back what is open and was not open before, and report it."""
+        wrapper = self.wrapper
+        if len(wrapper.atomic_blocks) > before.depth:
+            _leave_atomic_blocks(wrapper, before.depth)
+        elif wrapper.connection is None or wrapper.in_atomic_block:
+            return
+        elif self.session.is_in_transaction():
+            _roll_back(wrapper)
+        else:
+            return
+        place = f"the database {wrapper.alias!r}"
+        reports.tell(Leak("an open transaction", place, "rolled back", request, logging.ERROR))
+
+    def reset(self, request: Request, before: _Before) -> None:
+        """Bring the transaction, the attributes and the session back, each only if they changed."""
+        wrapper = self.wrapper
+        if wrapper.connection is not None or wrapper.atomic_blocks:
+            self.end_transaction(request, before)
+        if wrapper.execute_wrappers != before.wrappers:
+            wrapper.execute_wrappers[:] = before.wrappers
+            reports.count("execute wrappers")
+        if wrapper.force_debug_cursor != before.debugs:
+            wrapper.force_debug_cursor = before.debugs
+            reports.count("a debug cursor")
+        if before.attributes is not None or len(wrapper.__dict__) != before.size:
+            self._restore_others(before.attributes or Snapshot({}))
+        if self._watches and not before.depth:
+            self._reset_session()
+
+    def _reset_session(self) -> None:
+        try:
+            self.session.reset()
+        except Exception:
+            logger.exception("The database %r did not reset; it is closed.", self.wrapper.alias)
+            self.wrapper.close()
+
+    def _others(self) -> dict[str, Any]:
+        """The attributes that are not Django's."""
+        attributes = self.wrapper.__dict__
+        names = attributes.keys() - self._of_django
+        return {name: attributes[name] for name in names}
+
+    def _restore_others(self, attributes: Snapshot) -> None:
+        others = self._others()
+        for name in attributes.changes(others):
+            attributes.restore(others, name)
+            if name in others:
+                self.wrapper.__dict__[name] = others[name]
+            else:
+                del self.wrapper.__dict__[name]
+            reports.count("an attribute of a connection")
+
+
+class _LeftOpen(Exception):  # noqa: N818 - it leaves a block, nobody sees it
+    """What leaves an atomic block that nobody left."""
+
+
+def _leave_atomic_blocks(wrapper: BaseDatabaseWrapper, depth: int) -> None:
+    while len(wrapper.atomic_blocks) > depth:
+        wrapper.atomic_blocks[-1].__exit__(_LeftOpen, _LeftOpen(), None)
+
+
+def _roll_back(wrapper: BaseDatabaseWrapper) -> None:
+    try:
+        wrapper.rollback()
+    except Exception:
+        logger.exception("The database %r did not roll back; it is closed.", wrapper.alias)
+        wrapper.close()
+
+
+def _connections() -> Iterator[_Connection]:
+    for alias in connections:
+        with suppress(ImproperlyConfigured):  # a database whose driver is missing serves nobody
+            yield _Connection(connections[alias])
+
+
+def _names_of_django(wrapper: BaseDatabaseWrapper) -> frozenset[str]:
+    """The attributes that Django itself keeps on a connection: all that its classes mention."""
+    classes = [cls for cls in type(wrapper).__mro__ if cls.__module__.startswith("django.")]
+    methods = [method for cls in classes for method in vars(cls).values()]
+    mentioned = {name for method in methods for name in _names_in(method)}
+    lazy = {
+        name
+        for cls in type(wrapper).__mro__
+        for name, it in vars(cls).items()
+        if isinstance(it, cached_property)
+    }
+    return frozenset(mentioned | lazy)
+
+
+def _names_in(method: Any) -> tuple[str, ...]:
+    function = getattr(method, "fget", None) or getattr(method, "func", None) or method
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code.co_names if code else ()

@@ -1,0 +1,155 @@
+"""Where Python keeps the thread-locals of a project: modules, classes, closures and instances."""
+
+import gc
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePath
+from pkgutil import resolve_name
+from types import FunctionType, ModuleType
+from typing import Any
+
+from asgiref.local import Local
+from django.apps import apps
+from django.conf import settings
+
+from resident.isolation.packages import LIBRARIES
+
+__all__ = ["Found", "Search"]
+
+NOT_SEARCHED = {"django", "asgiref", "resident"} | sys.stdlib_module_names | {"__main__"}
+"""Packages whose thread-locals are a worker's on purpose, or are reset by other means."""
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""The folders of what is installed; what is elsewhere is the project's."""
+
+DEPTH = 5
+"""So many steps from a module, or from an instance."""
+
+LARGEST = 1000
+"""A container with more entries holds data, and is not searched."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A thread-local, and the dotted name of the place where it was found."""
+
+    place: str
+    local: threading.local
+
+    def namespace(self) -> dict[str, Any]:
+        """What it holds for the current thread."""
+        return self.local.__dict__
+
+
+class Search:
+    """Finds each thread-local once; lives as long as the worker.
+
+    Searched are the packages of the installed apps and of the middleware, and everything that is
+    not installed: the project. Nothing is called, and nothing lazy is evaluated.
+    """
+
+    def __init__(self, keep: Iterable[str]) -> None:
+        # Those that stay are known before they are found. Referred to, so that no id comes again.
+        self._known: dict[int, object] = {id(local): local for local in _locals_at(keep)}
+        self._is_searched: dict[str, bool] = dict.fromkeys(_packages(), True)
+        self._is_searched |= dict.fromkeys(NOT_SEARCHED, False)
+
+    def new(self) -> Iterator[Found]:
+        """Those that were not found before."""
+        self._seen: set[int] = set()
+        for place, value in self._places():
+            for found in self._in(place, value, DEPTH):
+                if id(found.local) not in self._known:
+                    self._known[id(found.local)] = found.local
+                    yield found
+
+    def _places(self) -> Iterator[tuple[str, Any]]:
+        # A module stands in sys.modules before those that it imports: where a thread-local is
+        # imported into several modules, the last of them is its own.
+        for name, module in reversed(list(sys.modules.items())):
+            if self._searches(name) and isinstance(module, ModuleType):
+                yield from ((f"{name}.{key}", value) for key, value in list(vars(module).items()))
+        # Instances that no module refers to: of middleware, of database routers.
+        for instance in gc.get_objects():
+            if self._searches(type(instance).__module__):
+                yield _name_of(type(instance)), instance
+
+    def _in(self, place: str, value: Any, depth: int) -> Iterator[Found]:
+        if id(value) in self._seen:
+            return
+        self._seen.add(id(value))
+        kind = type(value)
+        if issubclass(kind, threading.local):
+            yield Found(place, value)
+        elif issubclass(kind, Local):
+            # The thread-critical kind keeps a threading.local; the other is context-bound.
+            storages = [it for it in vars(value).values() if type(it) is threading.local]
+            yield from (Found(place, storage) for storage in storages)
+        elif depth:
+            for step, child in self._children(place, value, kind):
+                yield from self._in(step, child, depth - 1)
+
+    def _children(self, place: str, value: Any, kind: type) -> Iterator[tuple[str, Any]]:
+        if issubclass(kind, type) and self._searches(value.__module__):
+            yield from ((f"{_name_of(value)}.{key}", it) for key, it in list(vars(value).items()))
+        elif issubclass(kind, FunctionType) and self._searches(value.__module__):
+            yield from ((_name_of(value), it) for it in _held_by(value))
+        elif issubclass(kind, dict) and len(value) <= LARGEST:
+            yield from ((f"{place}[…]", it) for it in list(value.values()))
+        elif issubclass(kind, list | tuple | set) and len(value) <= LARGEST:
+            yield from ((f"{place}[…]", it) for it in list(value))
+        elif self._searches(kind.__module__):
+            yield from ((f"{place}.{key}", it) for key, it in list(_attributes(value).items()))
+
+    def _searches(self, module: object) -> bool:
+        """Whether what this module defines is searched."""
+        if not isinstance(module, str):
+            return False
+        package = module.partition(".")[0]
+        if package not in self._is_searched:
+            self._is_searched[package] = _is_of_project(package)
+        return self._is_searched[package]
+
+
+def _packages() -> set[str]:
+    """The packages that the settings name: of the installed apps, the middleware, the routers."""
+    paths = [config.name for config in apps.get_app_configs()]
+    # A URLconf and a router may also be given as what they are.
+    others = [*settings.MIDDLEWARE, *settings.DATABASE_ROUTERS, settings.ROOT_URLCONF]
+    paths += [path for path in others if isinstance(path, str)]
+    return ({path.partition(".")[0] for path in paths} | LIBRARIES) - NOT_SEARCHED
+
+
+def _is_of_project(package: str) -> bool:
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return file is not None and not INSTALLED & set(PurePath(file).parts)
+
+
+def _locals_at(paths: Iterable[str]) -> Iterator[object]:
+    for path in paths:
+        # What is named may be of another kind, and not imported yet.
+        with suppress(ValueError, ImportError, AttributeError):
+            yield resolve_name(path)
+
+
+def _attributes(instance: object) -> dict[str, Any]:
+    try:
+        attributes: dict[str, Any] = object.__getattribute__(instance, "__dict__")
+    except AttributeError:  # it has slots
+        return {}
+    return attributes
+
+
+def _held_by(function: FunctionType) -> Iterator[Any]:
+    """The values of its closure, and its defaults."""
+    for cell in function.__closure__ or ():
+        with suppress(ValueError):  # a cell that is empty yet
+            yield cell.cell_contents
+    yield from function.__defaults__ or ()
+
+
+def _name_of(it: type | FunctionType) -> str:
+    return f"{it.__module__}.{it.__qualname__}"
