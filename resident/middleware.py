@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -10,6 +11,7 @@ from django.http.response import HttpResponseBase
 
 from resident.isolation.context import ISOLATED, RequestContexts, Visit
 from resident.isolation.resetters import Resetters
+from resident.worker import worker
 
 __all__ = ["ResetStateMiddleware"]
 
@@ -35,7 +37,8 @@ class ResetStateMiddleware:
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
         self._contexts = RequestContexts()
-        self._resetters = Resetters.of_project()
+        if not worker.serves:
+            self._resetters  # noqa: B018 - what is wrong with the settings is said at the start
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -51,6 +54,10 @@ class ResetStateMiddleware:
         # As Django closes the request itself: after the last byte, and nothing public is that late.
         response._resource_closers.append(visit.end)  # type: ignore[attr-defined] # noqa: SLF001
         return response
+
+    @cached_property
+    def _resetters(self) -> Resetters:
+        return Resetters.of_project()
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         try:

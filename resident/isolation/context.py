@@ -145,7 +145,11 @@ class _Visit(Visit):
 def _finish(response: Iterable[bytes]) -> None:
     """What Django does at the end of a request, where the response's `close()` has failed."""
     if isinstance(response, HttpResponseBase) and not response.closed:
-        HttpResponseBase.close(response)
+        for close in response._resource_closers:  # noqa: SLF001 - no other way to the uploads
+            with suppress(BaseException):
+                close()
+        response.closed = True
+        _send_request_finished()
     else:  # a handler of request_finished has failed, and kept Django's own from running
         close_caches()
         close_old_connections()

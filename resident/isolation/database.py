@@ -1,10 +1,11 @@
 """Open transactions, and what else a request leaves on a thread's database connections."""
 
-import inspect
 import logging
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
+from inspect import getattr_static, isfunction, unwrap
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -103,7 +104,7 @@ class _Connection:
         self.wrapper = wrapper
         self.session = SESSIONS.get(wrapper.vendor, Session)(wrapper)
         self._watches = self.session.watches()
-        self._of_django = _names_of_django(wrapper)
+        self._of_django = _names_of_django(type(wrapper))  # type: ignore[arg-type] # classes are hashable
         self._size = 0
         self._has_others = False
         self._before: _Before | None = None
@@ -155,8 +156,7 @@ class _Connection:
         if wrapper.connection is not None or wrapper.atomic_blocks:
             self.end_transaction(request, before)
         if wrapper.execute_wrappers != before.wrappers:
-            wrapper.execute_wrappers[:] = before.wrappers
-            reports.count("execute wrappers")
+            self._restore_wrappers(before.wrappers)
         if wrapper.force_debug_cursor != before.debugs:
             wrapper.force_debug_cursor = before.debugs
             reports.count("a debug cursor")
@@ -164,6 +164,14 @@ class _Connection:
             self._restore_others(before.attributes or Snapshot({}))
         if self._watches and not before.depth:
             self._reset_session()
+
+    def _restore_wrappers(self, before: list[Any]) -> None:
+        # Those that came with the connection keep their place among the others.
+        kept = [it for it in self.wrapper.execute_wrappers if it in before]
+        kept += [it for it in before if it not in kept]
+        if kept != self.wrapper.execute_wrappers:
+            self.wrapper.execute_wrappers[:] = kept
+            reports.count("execute wrappers")
 
     def _reset_session(self) -> None:
         try:
@@ -212,21 +220,21 @@ def _connections() -> Iterator[_Connection]:
             yield _Connection(connections[alias])
 
 
-def _names_of_django(wrapper: BaseDatabaseWrapper) -> frozenset[str]:
-    """The attributes that Django itself keeps on a connection: all that its classes mention."""
-    classes = [cls for cls in type(wrapper).__mro__ if cls.__module__.startswith("django.")]
-    methods = [method for cls in classes for method in vars(cls).values()]
-    mentioned = {name for method in methods for name in _names_in(method)}
-    lazy = {
-        name
-        for cls in type(wrapper).__mro__
-        for name, it in vars(cls).items()
-        if isinstance(it, cached_property)
-    }
-    return frozenset(mentioned | lazy)
+@cache
+def _names_of_django(kind: type) -> frozenset[str]:
+    """The attributes that Django itself keeps on such a connection: all that its classes mention.
+
+    A method is none of them: where an instance has one of its own, somebody has put it there.
+    """
+    classes = [cls for cls in kind.__mro__ if cls.__module__.startswith("django.")]
+    attributes = [attribute for cls in classes for attribute in vars(cls).values()]
+    mentioned = {name for attribute in attributes for name in _names_in(attribute)}
+    lazy = {name for name in dir(kind) if isinstance(getattr_static(kind, name), cached_property)}
+    methods = {name for name in dir(kind) if isfunction(getattr_static(kind, name))}
+    return frozenset((mentioned | lazy) - methods)
 
 
 def _names_in(method: Any) -> tuple[str, ...]:
     function = getattr(method, "fget", None) or getattr(method, "func", None) or method
-    code = getattr(inspect.unwrap(function), "__code__", None)
+    code = getattr(unwrap(function), "__code__", None)
     return code.co_names if code else ()

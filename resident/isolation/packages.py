@@ -1,22 +1,32 @@
 """Widespread packages whose state the other resetters can't reach: one recipe for each.
 
-A recipe is active only where its package is installed, and takes the package's own, public way.
+A recipe is active only where the project uses its package, and takes the package's own, public way.
 """
 
-from contextlib import AbstractContextManager, ExitStack
+import sys
+from contextlib import ExitStack
 from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
+from django.conf import settings
 from django.db import connections
 
 from resident.isolation.request import Request
 from resident.isolation.resetters import ResetterNotUsed
 
-__all__ = ["LIBRARIES", "CrequestThread", "RequestIdThread", "SentryScope", "TenantSchema"]
+__all__ = [
+    "CLIENTS",
+    "LIBRARIES",
+    "CrequestThread",
+    "RequestIdThread",
+    "SentryScope",
+    "TenantSchema",
+]
 
 LIBRARIES = frozenset({"structlog"})
 """No apps, and yet their thread-locals hold what belongs to a request: they are searched too."""
+
+CLIENTS = frozenset({"boto3"})
+"""What they make is a client, which a thread keeps, though it has no `close`."""
 
 
 class TenantSchema:
@@ -40,18 +50,17 @@ class SentryScope:
     Once anything has made a scope outside of a request, each request's context refers to that one.
     """
 
-    def __init__(self) -> None:
-        _need("sentry_sdk")
-        self._sentry = import_module("sentry_sdk")
-
-    def begin(self) -> AbstractContextManager[Any]:
+    def begin(self) -> ExitStack | None:
+        sentry = sys.modules.get("sentry_sdk")
+        if sentry is None or sentry.get_client().get_integration("django") is not None:
+            return None
         scope = ExitStack()
-        if self._sentry.get_client().get_integration("django") is None:
-            scope.enter_context(self._sentry.isolation_scope())
+        scope.enter_context(sentry.isolation_scope())
         return scope
 
-    def reset(self, request: Request, begun: AbstractContextManager[Any]) -> None:  # noqa: ARG002
-        begun.__exit__(None, None, None)
+    def reset(self, request: Request, begun: ExitStack | None) -> None:  # noqa: ARG002 - as above
+        if begun is not None:
+            begun.close()
 
 
 class CrequestThread:
@@ -77,6 +86,7 @@ class RequestIdThread:
 
 
 def _need(*packages: str) -> None:
-    """Raise `ResetterNotUsed` where none of them is installed."""
-    if not any(find_spec(package) for package in packages):
+    """Raise `ResetterNotUsed` where the project lists none of them."""
+    listed = {path.partition(".")[0] for path in [*settings.INSTALLED_APPS, *settings.MIDDLEWARE]}
+    if not listed & {*packages}:
         raise ResetterNotUsed

@@ -7,7 +7,7 @@ import threading
 from resident.conf import conf
 from resident.isolation.report import Leak, reports
 from resident.isolation.request import Request
-from resident.isolation.watches import Change, watches
+from resident.isolation.watches import Change, Watch, watches
 from resident.worker import worker
 
 __all__ = ["ProcessState"]
@@ -35,32 +35,33 @@ class ProcessState:
 
     def begin(self) -> "_Run":
         run = _Run(len(sys.modules))
-        if self._running:
-            for other in list(self._running):
-                other.was_alone = run.was_alone = False
-        elif not self._is_only_changed_by_requests:
-            self._adopt()
-        self._running.add(run)
+        with self._lock:  # not while another request's changes are being undone
+            if self._running:
+                for other in list(self._running):
+                    other.was_alone = run.was_alone = False
+            elif not self._is_only_changed_by_requests:
+                self._adopt()
+            self._running.add(run)
         return run
 
     def reset(self, request: Request, begun: "_Run") -> None:
-        self._running.discard(begun)
         for watch in self._watches:
             if not watch.is_same():
                 break
         else:
+            self._running.discard(begun)
             return
         with self._lock:
-            changes = [
-                change
-                for watch in self._watches
-                if not watch.is_same()
-                for change in watch.changes()
-            ]
-            for change in changes:
+            for watch in self._watches:
+                self._settle_all(watch, request, begun)
+            self._running.discard(begun)
+
+    def _settle_all(self, watch: Watch, request: Request, run: "_Run") -> None:
+        if not watch.is_same():
+            for change in list(watch.changes()):
                 if change.place not in self._keep:
-                    self._settle(change, request, begun)
-            self._adopt()
+                    self._settle(change, request, run)
+            watch.adopt()
 
     def _settle(self, change: Change, request: Request, run: "_Run") -> None:
         level = logging.WARNING

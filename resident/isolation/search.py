@@ -66,15 +66,24 @@ class Search:
                     self._known[id(found.local)] = found.local
                     yield found
 
+    def covers(self, module: object) -> bool:
+        """Whether what this module defines is searched."""
+        if not isinstance(module, str):
+            return False
+        package = module.partition(".")[0]
+        if package not in self._is_searched:
+            self._is_searched[package] = _is_of_project(package)
+        return self._is_searched[package]
+
     def _places(self) -> Iterator[tuple[str, Any]]:
         # A module stands in sys.modules before those that it imports: where a thread-local is
         # imported into several modules, the last of them is its own.
         for name, module in reversed(list(sys.modules.items())):
-            if self._searches(name) and isinstance(module, ModuleType):
+            if self.covers(name) and isinstance(module, ModuleType):
                 yield from ((f"{name}.{key}", value) for key, value in list(vars(module).items()))
         # Instances that no module refers to: of middleware, of database routers.
         for instance in gc.get_objects():
-            if self._searches(type(instance).__module__):
+            if self.covers(getattr(type(instance), "__module__", None)):
                 yield _name_of(type(instance)), instance
 
     def _in(self, place: str, value: Any, depth: int) -> Iterator[Found]:
@@ -93,30 +102,23 @@ class Search:
                 yield from self._in(step, child, depth - 1)
 
     def _children(self, place: str, value: Any, kind: type) -> Iterator[tuple[str, Any]]:
-        if issubclass(kind, type) and self._searches(value.__module__):
+        if issubclass(kind, type) and self.covers(value.__module__):
             yield from ((f"{_name_of(value)}.{key}", it) for key, it in list(vars(value).items()))
-        elif issubclass(kind, FunctionType) and self._searches(value.__module__):
+        elif issubclass(kind, FunctionType) and self.covers(value.__module__):
             yield from ((_name_of(value), it) for it in _held_by(value))
         elif issubclass(kind, dict) and len(value) <= LARGEST:
             yield from ((f"{place}[…]", it) for it in list(value.values()))
         elif issubclass(kind, list | tuple | set) and len(value) <= LARGEST:
             yield from ((f"{place}[…]", it) for it in list(value))
-        elif self._searches(kind.__module__):
+        elif self.covers(kind.__module__):
             yield from ((f"{place}.{key}", it) for key, it in list(_attributes(value).items()))
-
-    def _searches(self, module: object) -> bool:
-        """Whether what this module defines is searched."""
-        if not isinstance(module, str):
-            return False
-        package = module.partition(".")[0]
-        if package not in self._is_searched:
-            self._is_searched[package] = _is_of_project(package)
-        return self._is_searched[package]
 
 
 def _packages() -> set[str]:
-    """The packages that the settings name: of the installed apps, the middleware, the routers."""
+    """Those of the installed apps, the bases of their models, the middleware and the routers."""
     paths = [config.name for config in apps.get_app_configs()]
+    bases = {base for model in apps.get_models() for base in model.__mro__}
+    paths += [base.__module__ for base in bases]
     # A URLconf and a router may also be given as what they are.
     others = [*settings.MIDDLEWARE, *settings.DATABASE_ROUTERS, settings.ROOT_URLCONF]
     paths += [path for path in others if isinstance(path, str)]

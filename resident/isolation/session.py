@@ -16,6 +16,9 @@ __all__ = ["MySQL", "SQLite", "Session"]
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
+IN_TRANSACTION = 1568
+"""The number of the error ER_CANT_CHANGE_TX_CHARACTERISTICS, of MySQL and of MariaDB."""
+
 
 class Session:
     """The session of a database that nothing is known of: it stays as it is.
@@ -49,7 +52,7 @@ class Session:
         self.used = self.changed = False
 
     def is_in_transaction(self) -> bool:
-        """Whether one is open that SQL has begun, and not Django. Asks no server."""
+        """Whether one is open that SQL has begun, and not Django."""
         return False
 
     def reset(self) -> None:
@@ -118,26 +121,36 @@ class SQLite(Session):
 class MySQL(Session):
     """Closed if it was changed: no statement resets a session of MySQL's."""
 
-    has_begun = False
+    may_have_begun = False
 
     def connected(self) -> None:
         super().connected()
-        self.has_begun = False
+        self.may_have_begun = False
 
     def is_in_transaction(self) -> bool:
-        # The driver does not tell what the server says about it.
-        return self.has_begun
+        """As the server says: the driver can't tell. Asked only where a request gives cause."""
+        is_managed = self.used and not self.wrapper.autocommit
+        if not (self.may_have_begun or is_managed):
+            return False
+        self.may_have_begun = False
+        return self._server_is_in_transaction()
 
     def watches(self) -> bool:
         return True
 
     def see(self, sql: Any) -> None:
         super().see(sql)
-        word = first_word(sql)
-        if word in ("BEGIN", "START"):
-            self.has_begun = True
-        elif word in ("COMMIT", "ROLLBACK"):
-            self.has_begun = False
+        if first_word(sql) in ("BEGIN", "START"):
+            self.may_have_begun = True
 
     def is_due(self) -> bool:
         return self.changed and self.persists and self.mode != "never"
+
+    def _server_is_in_transaction(self) -> bool:
+        with self.wrapper.connection.cursor() as cursor:
+            try:
+                # It says how the next transaction is to be, and is refused in the midst of one.
+                cursor.execute("SET TRANSACTION READ WRITE")
+            except self.wrapper.Database.Error as error:
+                return bool(error.args[0] == IN_TRANSACTION)
+        return False

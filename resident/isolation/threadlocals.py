@@ -1,5 +1,6 @@
 """What packages keep per thread: the current user, a request id, a tenant."""
 
+import logging
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,8 @@ from django.core.cache.backends.base import BaseCache
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from resident.conf import conf
-from resident.isolation.report import reports
+from resident.isolation.packages import CLIENTS
+from resident.isolation.report import Leak, reports
 from resident.isolation.request import Request
 from resident.isolation.search import Found, Search
 from resident.isolation.snapshot import Snapshot
@@ -24,7 +26,8 @@ class ThreadLocals:
 
     After each request they are as they were before it. They are searched for at the start of the
     worker, after a request that has imported something, and now and then while the worker is
-    young. Database and cache connections stay, and so does what RESIDENT_KEEP names.
+    young. Connections stay: Django's own, and what a library that knows no Django has opened and
+    can close, such as a session of requests'. So does what RESIDENT_KEEP names.
     """
 
     def __init__(self) -> None:
@@ -41,23 +44,35 @@ class ThreadLocals:
             for found in self._found
         ]
 
-    def reset(self, request: Request, begun: Before) -> None:  # noqa: ARG002 - a resetter's arguments
+    def reset(self, request: Request, begun: Before) -> None:
         if self._is_time_to_look():
             self._look()
         for found, before in zip(self._found, begun, strict=False):
             namespace = found.namespace()
             if namespace or before:
-                self._restore(found, namespace, before or Snapshot({}))
+                self._restore(found, namespace, before or Snapshot({}), request)
         for found in self._found[len(begun) :]:  # they came with this request
             if namespace := found.namespace():
-                self._restore(found, namespace, _as_in_new_thread(found))
+                self._restore(found, namespace, _as_in_new_thread(found), request)
 
-    def _restore(self, found: Found, namespace: dict[str, Any], before: Snapshot) -> None:
+    def _restore(
+        self, found: Found, namespace: dict[str, Any], before: Snapshot, request: Request
+    ) -> None:
         for name in before.changes(namespace):
-            stays = f"{found.place}.{name}" in self._keep or _is_connection(namespace.get(name))
-            if not stays:
-                before.restore(namespace, name)
-                reports.count("a thread-local")
+            place = f"{found.place}.{name}"
+            if place in self._keep or self._is_connection(namespace.get(name)):
+                continue
+            before.restore(namespace, name)
+            reports.tell_once(Leak("a thread-local", place, "put back", request, logging.INFO))
+
+    def _is_connection(self, value: object) -> bool:
+        kind = type(value)  # isinstance would evaluate what is lazy
+        if issubclass(kind, BaseDatabaseWrapper | BaseCache):
+            return True
+        package = kind.__module__.partition(".")[0]
+        if package == "django" or self._search.covers(kind.__module__):
+            return False
+        return hasattr(kind, "close") or package in CLIENTS
 
     def _is_time_to_look(self) -> bool:
         self._resets += 1
@@ -68,17 +83,11 @@ class ThreadLocals:
         with self._lock:
             self._modules = len(sys.modules)
             # Only ever longer, so that what `begin` has seen is the beginning of it.
-            self._found += tuple(self._search.new())
+            new = self._search.new()
+            self._found += tuple(found for found in new if found.place not in self._keep)
 
 
 def _as_in_new_thread(found: Found) -> Snapshot:
     """What a thread finds there that was never used: what `threading.local` subclasses set up."""
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(lambda: Snapshot(found.namespace())).result()
-
-
-def _is_connection(value: object) -> bool:
-    """Whether it is one to a database or a cache: of Django's, or a driver's own (PEP 249)."""
-    kind = type(value)  # isinstance would evaluate what is lazy
-    is_driver = hasattr(kind, "cursor") and hasattr(kind, "rollback")
-    return is_driver or issubclass(kind, BaseDatabaseWrapper | BaseCache)

@@ -202,9 +202,9 @@ class Seed:
     """The generator behind `random`: whoever seeds it makes what is random for others foreseeable.
 
     Its state is too large to be compared. But seeding also forgets the second of the two numbers
-    that `gauss` makes at a time: one is always kept in store, and where it is missing, the
-    generator is seeded anew from the system. That does no harm where a request has only asked for
-    `gauss` itself, and so it is not reported.
+    that `gauss` makes at a time: one is always kept in store, and where it is not that one any
+    more, the generator is seeded anew from the system. That does no harm where a request has only
+    asked for `gauss` itself, and so it is not reported.
     """
 
     def __init__(self) -> None:
@@ -214,9 +214,10 @@ class Seed:
     def adopt(self) -> None:
         if self._generator.gauss_next is None:
             self._generator.gauss(0, 1)
+        self._stored = self._generator.gauss_next
 
     def is_same(self) -> bool:
-        if self._generator.gauss_next is None:
+        if self._generator.gauss_next is not self._stored:
             self._generator.seed()
             self.adopt()
         return True
