@@ -61,7 +61,7 @@ class Granian:
         ]  # fmt: skip
         self._session = requests.Session()
         self._session.trust_env = False
-        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in __exit__
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -132,8 +132,9 @@ class Granian:
 
     def log(self) -> str:
         """What it printed."""
-        self._output.seek(0)
-        return self._output.read()
+        # The children write where the position of the shared file stands, which must not move.
+        size = os.fstat(self._output.fileno()).st_size
+        return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

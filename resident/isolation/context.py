@@ -145,7 +145,7 @@ class _Visit(Visit):
 def _finish(response: Iterable[bytes]) -> None:
     """What Django does at the end of a request, where the response's `close()` has failed."""
     if isinstance(response, HttpResponseBase) and not response.closed:
-        for close in response._resource_closers:  # noqa: SLF001 - no other way to the uploads
+        for close in response._resource_closers:  # type: ignore[attr-defined] # noqa: SLF001 - no other way to the uploads
             with suppress(BaseException):
                 close()
         response.closed = True

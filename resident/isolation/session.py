@@ -151,6 +151,6 @@ class MySQL(Session):
             try:
                 # It says how the next transaction is to be, and is refused in the midst of one.
                 cursor.execute("SET TRANSACTION READ WRITE")
-            except self.wrapper.Database.Error as error:
+            except self.wrapper.Database.Error as error:  # type: ignore[attr-defined] # the driver
                 return bool(error.args[0] == IN_TRANSACTION)
         return False

@@ -337,11 +337,12 @@ UNDONE = [
         lambda: "/shop" in sys.path,
         lambda: sys.path.remove("/shop"),
     ),
-    undone(
+    Row(
         "`random`'s seed",
         lambda: random.seed(7),
         lambda: random.getstate() == generator_state,
         random.seed,
+        of_process=True,
     ),
     undone(
         "the sockets' default timeout",

@@ -98,11 +98,11 @@ class Site:
 class Visitor:
     """A client of a site's, with cookies of its own."""
 
-    def __init__(self, site: Site, environ: dict[str, str]) -> None:
+    def __init__(self, site: Site, environ: dict[str, Any]) -> None:
         self._site = site
         self._browser = RequestFactory(**environ)
 
-    def get(self, path: str, **environ: str) -> Answer:
+    def get(self, path: str, **environ: Any) -> Answer:
         return self._answer(self._browser.get(path, **environ))
 
     def text(self, path: str) -> str:
