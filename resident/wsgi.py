@@ -3,6 +3,8 @@
 import logging
 import signal
 import sys
+from multiprocessing import parent_process
+from multiprocessing.util import Finalize
 from types import FrameType
 from typing import NoReturn
 
@@ -33,6 +35,7 @@ def get_wsgi_application() -> IsolatedApplication:
     """
     worker.serves = True
     _heed_signals()
+    _finish_logs()
     try:
         django.setup(set_prefix=False)
         # AppConfig.ready() has opened the worker, unless Django was set up before.
@@ -73,6 +76,16 @@ def _heed_signals() -> None:
         handler = signal.getsignal(number)
         if getattr(handler, "__module__", "").startswith("granian."):
             signal.signal(number, _leave)
+
+
+def _finish_logs() -> None:
+    """Let handlers that collect records write them when the worker ends, as `logging` has it.
+
+    granian's workers are multiprocessing's, which run no atexit handler: logging's neither.
+    """
+    if parent_process() is not None:
+        # After the resources, which say that they are closed.
+        Finalize(None, logging.shutdown, exitpriority=0)
 
 
 def _leave(number: int, _: FrameType | None) -> NoReturn:

@@ -75,10 +75,12 @@ class Granian:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
-        self._session.close()
-        self._evidence.keep("granian", self.log())
-        self._output.close()
+        try:
+            self.stop()
+        finally:
+            self._session.close()
+            self._evidence.keep("granian", self.log())
+            self._output.close()
 
     def serving(self) -> Self:
         """Wait until all workers serve; fails the test with what it printed if they do not.
@@ -117,6 +119,7 @@ class Granian:
             return self._process.wait(START_SECONDS)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
             pytest.fail(f"granian does not end:\n{self.log()}")
 
     def workers(self) -> list[int]:

@@ -359,7 +359,7 @@ def test_worker_lost_under_concurrency(application: str, evidence: Evidence) -> 
     assert {answer.status_code for answer in answers} == {200}
     echoes = [answer.json() for answer in answers]
     assert [echo["left"] for echo in echoes] == [[str(it), str(it)] for it in range(400)]
-    assert {echo["worker"] for echo in echoes} == set(workers)
+    assert {echo["worker"] for echo in echoes} <= set(workers)
     are_clean = all(echo["found"] == ["nobody", "nobody"] for echo in echoes)
     assert are_clean is (application == "application")
 
@@ -410,7 +410,8 @@ def test_request_of_a_worker_that_is_asked_to_stop(
             assert (answer.status_code, rest) == (200, "in full")
             assert json.loads(begun) == {"worker": old, "megabytes": stop.megabytes}
         if stop.is_replaced:
-            assert eventually(lambda: served.get("/echo?token=1").json()["worker"] != old)
+            assert eventually(lambda: len(served.workers()) > 1)
+            assert served.serving().get("/echo?token=1").json()["worker"] != old
         assert served.stop() == 0
 
 
