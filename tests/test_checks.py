@@ -1,0 +1,158 @@
+"""`manage.py check` names what is wrong, and what to do about it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from django.core.checks import CheckMessage, registry
+from django.db import connections
+from django.test import override_settings
+
+from resident import checks
+from resident.checks import blocking_threads, check_databases, check_middleware, check_settings
+from tests.granian import ROOT, clean_environment
+
+OURS = checks.RESET_STATE
+DATABASE = {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 60, "OPTIONS": {}}
+
+
+def ids(found: Iterable[CheckMessage]) -> list[str]:
+    return [str(message.id).removeprefix("resident.") for message in found]
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ([OURS], []),
+        ([], ["W001"]),
+        ([checks.SESSION], ["W001"]),
+        ([checks.SESSION, OURS], ["W002"]),
+        ([OURS, checks.SESSION, OURS], ["W003"]),
+        ([checks.SESSION, OURS, OURS], ["W002", "W003"]),
+        ([OURS, checks.SESSION, checks.LOCALE, checks.COMMON], []),
+        ([OURS, checks.LOCALE], []),
+        ([OURS, checks.COMMON, checks.SESSION], []),
+        ([OURS, checks.LOCALE, checks.SESSION], ["W004"]),
+        ([OURS, checks.COMMON, checks.LOCALE], ["W004"]),
+    ],
+)
+def test_middleware(listed: list[str], expected: list[str]) -> None:
+    with override_settings(MIDDLEWARE=listed):
+        assert ids(check_middleware()) == expected
+
+
+def test_this_project_has_no_fault() -> None:
+    assert not [*check_middleware(), *check_settings(), *check_databases()]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("RESIDENT_RESETTERS", ["no.such.resetter"], "'no.such.resetter', which can't be imported"),
+        ("RESIDENT_RESETTERS", ["resident.conf.conf"], "'resident.conf.conf', which is no function"),
+        ("RESIDENT_RESETTERS", ["datetime.date"], "'datetime.date', which is no function, and no"),
+        ("RESIDENT_RESETTERS", "shop.reset", "RESIDENT_RESETTERS is of type str"),
+        ("RESIDENT_FLUSH", ["shop.prices"], "'shop.prices', which is not there"),
+        ("RESIDENT_FLUSH", ["shop"], "'shop', which is not there"),
+        ("RESIDENT_FLUSH", [1], "RESIDENT_FLUSH is of type list"),
+        ("RESIDENT_RESOURCES", ["shop.search"], "'shop.search', which can't be imported"),
+        ("RESIDENT_KEEP", {"sys.path": True}, "RESIDENT_KEEP is of type dict"),
+        ("RESIDENT_SESSION", "sometimes", "RESIDENT_SESSION is 'sometimes'"),
+        ("RESIDENT_UNDO", True, "RESIDENT_UNDO is True"),
+    ],
+)
+def test_settings(setting: str, value: object, said: str) -> None:
+    with override_settings(**{setting: value}):
+        (fault,) = check_settings()
+    assert fault.id == "resident.E001"
+    assert said in fault.msg
+    assert str(fault.hint)[0].isupper()
+
+
+def test_each_fault_of_a_list_is_named() -> None:
+    with override_settings(RESIDENT_RESETTERS=["no.such", "resident.conf.conf", "no.other"]):
+        assert [fault.msg.split("'")[1] for fault in check_settings()] == [
+            "no.such",
+            "resident.conf.conf",
+            "no.other",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("database", "threads", "expected"),
+    [
+        (DATABASE, "8", []),
+        (DATABASE, "101", ["W005"]),
+        (DATABASE | {"CONN_MAX_AGE": None}, "101", ["W005"]),
+        (DATABASE | {"CONN_MAX_AGE": 0}, "101", []),
+        (DATABASE | {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, "4", []),
+        (DATABASE | {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": True}}, "5", ["W005"]),
+        (DATABASE | {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 9}}}, "9", []),
+        (DATABASE | {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"max_size": 7}}}, "8", ["W005"]),
+        (DATABASE | {"OPTIONS": {"prepare_threshold": 5}}, "8", ["W006"]),
+        (DATABASE | {"OPTIONS": {"prepare_threshold": None}}, "8", []),
+        (DATABASE | {"CONN_MAX_AGE": 0, "OPTIONS": {"prepare_threshold": 5}}, "8", []),
+        ({"ENGINE": "django.db.backends.sqlite3", "CONN_MAX_AGE": None}, "101", []),
+    ],
+)
+def test_databases(
+    database: dict[str, Any], threads: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRANIAN_BLOCKING_THREADS", threads)
+    monkeypatch.setitem(connections.settings, "default", {"OPTIONS": {}, **database})
+    assert ids(check_databases()) == expected
+
+
+def test_database_without_psycopg_3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connections.settings, "default", DATABASE)
+    monkeypatch.setattr(checks, "find_spec", lambda _: None)
+    assert ids(check_databases()) == ["W007"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "threads"),
+    [
+        (["/venv/bin/granian", "--blocking-threads", "8", "project.wsgi"], {}, 8),
+        (["granian", "--blocking-threads=3", "project.wsgi"], {}, 3),
+        (["granian", "--blocking-threads", "8"], {"GRANIAN_BLOCKING_THREADS": "9"}, 8),
+        (["granian", "project.wsgi"], {"GRANIAN_BLOCKING_THREADS": "9"}, 9),
+        (["granian", "project.wsgi"], {}, 512),
+        (["granian", "--blocking-threads", "many"], {}, 512),
+        (["manage.py", "check"], {}, None),
+    ],
+)
+def test_blocking_threads(argv: list[str], environ: dict[str, str], threads: int | None) -> None:
+    assert blocking_threads(argv, environ) == threads
+
+
+def test_they_are_registered() -> None:
+    for check in (check_middleware, check_settings, check_databases):
+        assert check in registry.registry.get_checks()
+
+
+def test_manage_py_says_it() -> None:
+    """All at once, and each with its remedy."""
+    program = (
+        "from django.conf import settings\n"
+        "from django.core.management import call_command\n"
+        "import django\n"
+        "django.setup()\n"
+        "settings.MIDDLEWARE = settings.MIDDLEWARE[1:]\n"
+        "settings.RESIDENT_RESETTERS = ['shop.no_such']\n"
+        "call_command('check')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=clean_environment() | {"PYTHONPATH": os.fspath(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert "(resident.W001) MIDDLEWARE does not list" in ran.stderr
+    assert "HINT: List it first." in ran.stderr
+    assert "(resident.E001) RESIDENT_RESETTERS names 'shop.no_such'" in ran.stderr
