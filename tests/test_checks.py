@@ -52,7 +52,11 @@ def test_this_project_has_no_fault() -> None:
     ("setting", "value", "said"),
     [
         ("RESIDENT_RESETTERS", ["no.such.resetter"], "'no.such.resetter', which can't be imported"),
-        ("RESIDENT_RESETTERS", ["resident.conf.conf"], "'resident.conf.conf', which is no function"),
+        (
+            "RESIDENT_RESETTERS",
+            ["resident.conf.conf"],
+            "'resident.conf.conf', which is no function",
+        ),
         ("RESIDENT_RESETTERS", ["datetime.date"], "'datetime.date', which is no function, and no"),
         ("RESIDENT_RESETTERS", "shop.reset", "RESIDENT_RESETTERS is of type str"),
         ("RESIDENT_FLUSH", ["shop.prices"], "'shop.prices', which is not there"),
