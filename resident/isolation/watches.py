@@ -154,7 +154,7 @@ class Settings:
         now = vars(self._holder).copy()
         for name in now.keys() | self._known.keys():
             if now.get(name, _missing) is not (known := self._known.get(name, _missing)):
-                yield Change(f"settings.{name}", _setting(settings, name, known))
+                yield Change(f"settings.{name}", _setting(name, known))
 
 
 class Loggers:
@@ -235,11 +235,17 @@ def _holder() -> Any:
     return settings._wrapped  # type: ignore[misc] # noqa: SLF001
 
 
-def _setting(owner: object, name: str, value: object) -> Callable[[], object]:
-    """What gives the owner's attribute this value back, or takes it away."""
-    if value is _missing:
-        return partial(delattr, owner, name)
-    return partial(setattr, owner, name, value)
+def _setting(name: str, value: object) -> Callable[[], object]:
+    """What gives the setting this value back, or takes it away."""
+    if value is not _missing:
+        return partial(setattr, settings, name, value)
+
+    def take_away() -> None:
+        # Not with `del`, after which settings.configure()'s settings deny their default too.
+        vars(_holder()).pop(name, None)
+        vars(settings).pop(name, None)  # what they remember
+
+    return take_away
 
 
 def _named(logger: logging.Logger) -> str:
