@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, compress, repeat
 from pathlib import PurePath
 from pkgutil import resolve_name
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.local import Local
 from django.apps import apps
@@ -18,6 +19,8 @@ from django.conf import settings
 from resident.isolation.packages import LIBRARIES
 
 __all__ = ["Found", "Search"]
+
+T = TypeVar("T")
 
 NOT_SEARCHED = {"django", "asgiref", "resident"} | sys.stdlib_module_names | {"__main__"}
 """Packages whose thread-locals are a worker's on purpose, or are reset by other means."""
@@ -72,6 +75,8 @@ class Search:
             return False
         package = module.partition(".")[0]
         if package not in self._is_searched:
+            if package not in sys.modules:  # a class outlives it, or is made before it
+                return False
             self._is_searched[package] = _is_of_project(package)
         return self._is_searched[package]
 
@@ -82,9 +87,20 @@ class Search:
             if self.covers(name) and isinstance(module, ModuleType):
                 yield from ((f"{name}.{key}", value) for key, value in list(vars(module).items()))
         # Instances that no module refers to: of middleware, of database routers.
-        for instance in gc.get_objects():
-            if self.covers(getattr(type(instance), "__module__", None)):
-                yield _name_of(type(instance)), instance
+        for instance in self._instances():
+            yield _name_of(type(instance)), instance
+
+    def _instances(self) -> list[object]:
+        """What the garbage collector knows that is of a class which is searched."""
+        kinds = _twice(map(type, _objects()))
+        by_id = dict(zip(map(id, kinds), kinds, strict=True))
+        covered = {
+            number
+            for number, kind in by_id.items()
+            if self.covers(getattr(kind, "__module__", None))
+        }
+        objects = _twice(_objects())
+        return list(compress(objects, map(covered.__contains__, map(id, map(type, objects)))))
 
     def _in(self, place: str, value: Any, depth: int) -> Iterator[Found]:
         if id(value) in self._seen:
@@ -114,6 +130,20 @@ class Search:
             yield from ((f"{place}.{key}", it) for key, it in list(_attributes(value).items()))
 
 
+def _objects() -> Iterator[object]:
+    """All objects that the garbage collector knows, asked for when the first is needed.
+
+    To be consumed by one call into C, in which no other thread runs: Python can't finish a tuple
+    that it makes of an iterator while anybody else refers to it, and raises SystemError there.
+    """
+    return chain.from_iterable(map(gc.get_objects, (None,)))
+
+
+def _twice(items: Iterable[T]) -> Iterator[T]:
+    """Each item twice in succession, for two who read one iterator in turns."""
+    return chain.from_iterable(map(repeat, items, repeat(2)))
+
+
 def _packages() -> set[str]:
     """Those of the installed apps, the bases of their models, the middleware and the routers."""
     paths = [config.name for config in apps.get_app_configs()]
@@ -126,7 +156,7 @@ def _packages() -> set[str]:
 
 
 def _is_of_project(package: str) -> bool:
-    file = getattr(sys.modules.get(package), "__file__", None)
+    file = getattr(sys.modules[package], "__file__", None)
     return file is not None and not INSTALLED & set(PurePath(file).parts)
 
 

@@ -83,8 +83,8 @@ class ThreadLocals:
         with self._lock:
             self._modules = len(sys.modules)
             # Only ever longer, so that what `begin` has seen is the beginning of it.
-            new = self._search.new()
-            self._found += tuple(found for found in new if found.place not in self._keep)
+            new = [found for found in self._search.new() if found.place not in self._keep]
+            self._found += tuple(new)
 
 
 def _as_in_new_thread(found: Found) -> Snapshot:
