@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from django.core.checks import CheckMessage, registry
+from django.core.checks import CheckMessage
 from django.db import connections
 from django.test import override_settings
 
@@ -132,11 +132,6 @@ def test_blocking_threads(argv: list[str], environ: dict[str, str], threads: int
     assert blocking_threads(argv, environ) == threads
 
 
-def test_they_are_registered() -> None:
-    for check in (check_middleware, check_settings, check_databases):
-        assert check in registry.registry.get_checks()
-
-
 def test_manage_py_says_it() -> None:
     """All at once, and each with its remedy."""
     program = (
@@ -145,6 +140,8 @@ def test_manage_py_says_it() -> None:
         "import django\n"
         "django.setup()\n"
         "settings.MIDDLEWARE = settings.MIDDLEWARE[1:]\n"
+        "options = {'prepare_threshold': 5}\n"
+        "settings.DATABASES['default'].update(CONN_MAX_AGE=9, OPTIONS=options)\n"
         "settings.RESIDENT_RESETTERS = ['shop.no_such']\n"
         "call_command('check')\n"
     )
@@ -159,4 +156,5 @@ def test_manage_py_says_it() -> None:
     assert ran.returncode == 1
     assert "(resident.W001) MIDDLEWARE does not list" in ran.stderr
     assert "HINT: List it first." in ran.stderr
+    assert "(resident.W006) DATABASES['default'] keeps" in ran.stderr
     assert "(resident.E001) RESIDENT_RESETTERS names 'shop.no_such'" in ran.stderr

@@ -19,7 +19,6 @@ from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.signals import request_finished
-from django.core.wsgi import get_wsgi_application as get_bare_application
 from django.db import DatabaseError, connections, transaction
 from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
@@ -32,6 +31,7 @@ from django.utils import translation
 from resident.conf import RESETTERS
 from resident.isolation.request import Request
 from resident.worker import Worker
+from tests.applications import application_named
 
 SECRET_KEY = "for tests"
 ALLOWED_HOSTS = ["*"]
@@ -401,11 +401,4 @@ request_finished.connect(end_when_finished)
 request_finished.receivers[:] = request_finished.receivers[-2:] + request_finished.receivers[:-2]
 
 
-def __getattr__(name: str) -> object:
-    """`application` is resident's, `bare` is Django's own: made when granian asks for it."""
-    from resident.wsgi import get_wsgi_application  # noqa: PLC0415 - settings import nothing
-
-    makers = {"application": get_wsgi_application, "bare": get_bare_application}
-    if name not in makers:
-        raise AttributeError(name)
-    return makers[name]()
+__getattr__ = application_named

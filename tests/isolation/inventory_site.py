@@ -16,11 +16,11 @@ from contextvars import ContextVar
 from typing import Any
 
 from django.core.signals import request_finished
-from django.core.wsgi import get_wsgi_application as get_bare_application
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix, get_urlconf, path
 
+from tests.applications import application_named
 from tests.isolation.inventory import (
     FLUSHED,
     OF_DATABASE,
@@ -215,14 +215,7 @@ urlpatterns = [
 
 
 def __getattr__(name: str) -> object:
-    """`application` is resident's, `bare` is Django's own: made when granian asks for it."""
-    from resident.wsgi import get_wsgi_application  # noqa: PLC0415 - settings import nothing
-
-    makers: dict[str, Callable[[], Callable[..., Iterable[bytes]]]]
-    makers = {"application": get_wsgi_application, "bare": get_bare_application}
-    if name not in makers:
-        raise AttributeError(name)
-    return seen_before_django(makers[name]())
+    return seen_before_django(application_named(name))
 
 
 def seen_before_django(application: Callable[..., Iterable[bytes]]) -> Callable[..., Any]:

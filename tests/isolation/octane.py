@@ -26,7 +26,6 @@ from django.contrib.auth import login
 from django.core.cache import cache
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.paginator import Paginator
-from django.core.wsgi import get_wsgi_application as get_bare_application
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -34,6 +33,8 @@ from django.urls import path, reverse
 from django.utils import timezone, translation
 from django.utils.formats import localize
 from django.views import View
+
+from tests.applications import application_named
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -375,11 +376,4 @@ urlpatterns = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """`application` is resident's, `bare` is Django's own: made when granian asks for it."""
-    from resident.wsgi import get_wsgi_application  # noqa: PLC0415 - settings import nothing
-
-    makers = {"application": get_wsgi_application, "bare": get_bare_application}
-    if name not in makers:
-        raise AttributeError(name)
-    return makers[name]()
+__getattr__ = application_named

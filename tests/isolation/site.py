@@ -1,7 +1,6 @@
 """A Django site whose views leave things behind: its settings, URLs, views and applications."""
 
 import contextvars
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,10 +8,11 @@ from asgiref.local import Local
 from django.core.cache import cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.signals import request_finished
-from django.core.wsgi import get_wsgi_application as get_bare_application
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 from django.utils import timezone, translation
+
+from tests.applications import application_named
 
 SECRET_KEY = "for tests"
 ALLOWED_HOSTS = ["*"]
@@ -125,12 +125,4 @@ urlpatterns = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    """`application` is resident's, `bare` is Django's own: made when granian asks for it."""
-    from resident.wsgi import get_wsgi_application  # noqa: PLC0415 - settings import nothing
-
-    makers = {"application": get_wsgi_application, "bare": get_bare_application}
-    if name not in makers:
-        raise AttributeError(name)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", __name__)
-    return makers[name]()
+__getattr__ = application_named

@@ -4,8 +4,9 @@ import contextlib
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -211,7 +212,7 @@ def test_left_in_what_is_made_late(package: Callable[[], Any], told: list[Leak])
     thread_locals = ThreadLocals()
     made = module.Request()
     for number in range(5):
-        request(thread_locals, lambda number=number: setattr(made.state, "user", number))
+        request(thread_locals, partial(setattr, made.state, "user", number))
     assert vars(made.state) == {}
 
 

@@ -7,17 +7,13 @@ from importlib import import_module
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.wsgi import get_wsgi_application as get_bare_application
 from django.db import connections
 
-from resident.wsgi import get_wsgi_application
+from tests.applications import application_named
 
 
 def __getattr__(name: str) -> object:
-    makers = {"application": get_wsgi_application, "bare": get_bare_application}
-    if name not in makers:
-        raise AttributeError(name)
-    made = makers[name]()
+    made = application_named(name)
     _prepare()
     return made
 
