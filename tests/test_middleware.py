@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, Client, override_settings
+from django.utils.datastructures import MultiValueDict
 
 from resident.isolation.context import ISOLATED
 from resident.middleware import ResetStateMiddleware
@@ -68,3 +69,25 @@ def test_the_asynchronous_stack_works_with_it() -> None:
 
     with on_the_site:
         assert asyncio.run(story()).status_code == 200
+
+
+class File:
+    """An upload's."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_view_that_exits_closes_its_uploads() -> None:
+    file = File()
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request._files = MultiValueDict({"file": [file]})  # type: ignore[attr-defined]
+        raise SystemExit
+
+    with on_the_site, pytest.raises(SystemExit):
+        ResetStateMiddleware(view)(HttpRequest())
+    assert file.is_closed
+    assert site.found() == CLEAN

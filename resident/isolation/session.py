@@ -105,7 +105,7 @@ class SQLite(Session):
         return self.persists and self.mode != "never"
 
     def is_due(self) -> bool:
-        return self.changed or (self._counts() and self.functions != self._count_functions())
+        return super().is_due() or (self._counts() and self.functions != self._count_functions())
 
     def _counts(self) -> bool:
         return self.persists and self.mode == "always"
@@ -144,7 +144,7 @@ class MySQL(Session):
             self.may_have_begun = True
 
     def is_due(self) -> bool:
-        return self.changed and self.persists and self.mode != "never"
+        return super().is_due() and self.persists and self.mode != "never"
 
     def _server_is_in_transaction(self) -> bool:
         with self.wrapper.connection.cursor() as cursor:

@@ -6,7 +6,7 @@ __all__ = ["changes_session", "first_word"]
 
 HARMLESS = frozenset({
     *("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "WITH", "VALUES", "TABLE"),
-    *("EXPLAIN", "ANALYZE", "COPY", "FETCH"),
+    *("EXPLAIN", "ANALYZE", "SHOW", "COPY", "FETCH"),
     *("BEGIN", "START", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE"),
 })  # fmt: skip
 """What changes rows, or ends with its transaction. What is not here counts as a change."""

@@ -223,7 +223,7 @@ class Seed:
         return True
 
     def changes(self) -> Iterator[Change]:
-        return iter(())
+        return iter(())  # pragma: no cover - nobody asks what is always the same
 
 
 _missing = object()

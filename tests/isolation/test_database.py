@@ -118,6 +118,8 @@ def connect(
         configured = settings(vendor, options)
         age = 0 if vendor == "pool" else age
         handler = ConnectionHandler({"default": {**configured, "CONN_MAX_AGE": age}})
+        if vendor == "pool":
+            undo.callback(handler["default"].close_pool)  # type: ignore[attr-defined]
         undo.callback(handler["default"].close)
         monkeypatch.setattr(database, "connections", handler)
         undo.enter_context(override_settings(RESIDENT_SESSION=mode))
@@ -127,8 +129,6 @@ def connect(
         made = Thread(handler["default"], DatabaseSession())
         told = SimpleNamespace(tell=made.leaks.append, count=made.counts.append)
         monkeypatch.setattr(database, "reports", told)
-        if vendor == "pool":
-            undo.callback(handler["default"].close_pool)  # type: ignore[attr-defined]
         if "assume_role" not in options:
             made.request(run("DROP TABLE IF EXISTS written", "CREATE TABLE written (item int)"))
             made.counts.clear()
@@ -468,3 +468,37 @@ def test_functions_of_sqlite(connect: Connect) -> None:
     assert thread.wrapper.connection is kept
     thread.request(leave)
     assert thread.wrapper.connection is None
+
+
+def test_a_database_that_nothing_is_known_of(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transactions end as far as Django knows of them, and its session stays."""
+    monkeypatch.setattr(database, "SESSIONS", {})
+    thread = connect("sqlite")
+    thread.request(left_without_autocommit)
+    assert thread.told() == []
+    thread.request(run("PRAGMA recursive_triggers = ON"))
+    assert thread.ask("PRAGMA recursive_triggers") == 1
+
+
+def test_no_time_zone_in_the_settings(connect: Connect) -> None:
+    """Then Django sets none, and the server's stays."""
+    thread = connect("postgresql")
+    thread.wrapper.close()
+    with override_settings(USE_TZ=False, TIME_ZONE=None):
+        vars(thread.wrapper).pop("timezone_name")
+        zone = thread.ask("SHOW TimeZone")
+        thread.request(run("SET TIME ZONE 'Asia/Tokyo'"))
+        assert thread.ask("SHOW TimeZone") == zone
+
+
+@pytest.mark.usefixtures("_transaction_module_asks_ours")
+def test_a_pool_in_a_transaction_is_not_made_anew(connect: Connect) -> None:
+    """As in a test: the connection of its transaction is one of the pool's."""
+    thread = connect("pool", mode="never")
+    with transaction.atomic(), override_settings(RESIDENT_SESSION="always"):
+        ask(thread.wrapper, WRITE)
+        thread.session = DatabaseSession()
+        thread.request(run(WRITE))
+        assert ask(thread.wrapper, COUNT) == 2

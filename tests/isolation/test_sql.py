@@ -19,6 +19,7 @@ PLAIN = [
     'RELEASE SAVEPOINT "s1"',
     'ROLLBACK TO SAVEPOINT "s1"',
     "EXPLAIN SELECT 1",
+    "SHOW TimeZone",
 ]
 CHANGES = {
     "postgresql": [
