@@ -34,7 +34,7 @@ from django.urls import get_script_prefix, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 from django.utils.text import slugify
 
-__all__ = ["FLUSHED", "OF_DATABASE", "OF_PROCESS", "PREPARATIONS", "Row"]
+__all__ = ["FLUSHED", "OF_DATABASE", "OF_PROCESS", "OWN_OF_REQUEST", "PREPARATIONS", "Row"]
 
 LEAK, CLEAN, KEPT, REPORTED = "leak", "clean", "kept", "reported"
 CLEAN_AND_REPORTED = "clean, reported"
@@ -810,6 +810,13 @@ MARIADB = [
 OF_PROCESS = [*CONTEXT, *ENDINGS, *UNDONE, *KEPT_ROWS, *FLUSHED_ROWS]
 OF_DATABASE = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mysql": MARIADB}
 """The rows of each database, by Django's name of its vendor."""
+
+OWN_OF_REQUEST = [
+    row
+    for row in OF_PROCESS
+    if not row.of_process and row.outcome != KEPT and row.leave is not upload
+]
+"""What a request leaves and finds alone, whatever else runs in the worker."""
 
 WRITTEN = "CREATE TABLE written (token varchar(40))"
 

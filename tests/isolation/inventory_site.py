@@ -12,10 +12,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from django.core.signals import request_finished
+from django.db import connection
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import get_script_prefix, get_urlconf, path
@@ -25,9 +28,13 @@ from tests.isolation.inventory import (
     FLUSHED,
     OF_DATABASE,
     OF_PROCESS,
+    OWN_OF_REQUEST,
     Row,
     before_django,
+    critical_drawer,
     current,
+    drawer,
+    thread_drawer,
     write,
 )
 
@@ -58,6 +65,8 @@ LOGGING = {
 
 WAIT_SECONDS = 20
 SERVED = {row.slug: row for row in (*OF_PROCESS, *OF_DATABASE[os.environ["INVENTORY_VENDOR"]])}
+
+DRAWERS: list[Any] = [drawer, critical_drawer, thread_drawer, connection]
 
 at_the_end: ContextVar[Callable[[], object] | None] = ContextVar("at_the_end", default=None)
 meetings = {number: threading.Barrier(number, timeout=WAIT_SECONDS) for number in (1, 2, 3)}
@@ -123,6 +132,52 @@ def leave(request: HttpRequest, slug: str) -> HttpResponseBase:
     current.set(request)
     row = SERVED[slug]
     return END[row.ending](row)
+
+
+OWN = {row.slug: row for row in (*OWN_OF_REQUEST, *OF_DATABASE[os.environ["INVENTORY_VENDOR"]])}
+
+roamed: list[dict[str, Any]] = []
+
+
+def roam(request: HttpRequest) -> HttpResponseBase:
+    """A request that looks for all of it, writes its token, and then leaves what it is told to.
+
+    What it found is told at `/roamed`: it may end in a way that gives no answer.
+    """
+    current.set(request)
+    token = request.GET["token"]
+    roamed.append({"token": token, "found": list(_found(token))})
+    rows = [OWN[slug] for slug in request.GET.getlist("leave")]
+    return END[request.GET["end"]](Row("several", partial(_leave_all, rows, token)))
+
+
+def _found(token: str) -> Iterator[str]:
+    for slug, row in OWN.items():
+        try:
+            if row.found():
+                yield slug
+        except Exception as error:  # noqa: BLE001 - the connection is not as it should be
+            yield f"{slug}: {error}"
+    yield from {getattr(it, "token", token) for it in DRAWERS} - {token}
+    try:
+        write(token)
+    except Exception as error:  # noqa: BLE001 - as above
+        yield f"did not write: {error}"
+
+
+def _leave_all(rows: list[Row], token: str) -> None:
+    for place in DRAWERS:
+        place.token = token
+    for row in rows:
+        # Some exclude each other, as what comes after an error in a transaction.
+        with suppress(Exception):
+            row.leave()
+
+
+def tell_roamed(request: HttpRequest) -> JsonResponse:
+    told = roamed.copy()
+    roamed.clear()
+    return JsonResponse({"roamed": told})
 
 
 def in_view(row: Row) -> HttpResponse:
@@ -208,6 +263,8 @@ urlpatterns = [
     path("look/<slug:slug>", look),
     path("leave/<slug:slug>", leave),
     path("tidy/<slug:slug>", tidy),
+    path("roam", roam),
+    path("roamed", tell_roamed),
     path("meet", meet),
     path("hold", hold),
     path("release", release),
