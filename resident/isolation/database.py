@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cache
 from inspect import getattr_static, isfunction, unwrap
@@ -53,7 +53,7 @@ class DatabaseSession:
     def settle(self, request: Request, begun: list["_Before"]) -> None:
         # Before Django closes the connection, and nobody hears of what was lost with it.
         for before in begun:
-            before.connection.end_transaction(request, before)
+            before.connection.settle(request, before)
 
     def reset(self, request: Request, begun: list["_Before"]) -> None:
         for before in begun:
@@ -80,12 +80,13 @@ class DatabaseSession:
 class _Before:
     """A connection as it was before a request."""
 
-    __slots__ = ("attributes", "connection", "debugs", "depth", "size", "wrappers")
+    __slots__ = ("attributes", "connection", "debugs", "depth", "is_open", "size", "wrappers")
 
     def __init__(self, connection: "_Connection", attributes: Snapshot | None) -> None:
         wrapper = connection.wrapper
         self.connection = connection
         self.attributes = attributes
+        self.is_open = wrapper.connection is not None
         self.size = len(wrapper.__dict__)
         self.depth = len(wrapper.atomic_blocks)
         self.wrappers = wrapper.execute_wrappers.copy()
@@ -136,7 +137,17 @@ class _Connection:
         for name in self._attributes.changes(others):
             self._before.adopt(name, others)
 
-    def end_transaction(self, request: Request, before: _Before) -> None:
+    def settle(self, request: Request, before: _Before) -> None:
+        """End the transaction, and manage them as before: else Django drops the connection."""
+        self._end_transaction(request, before)
+        wrapper = self.wrapper
+        if wrapper.connection is None or wrapper.in_atomic_block or not self.session.is_known:
+            return
+        if wrapper.autocommit != wrapper.settings_dict["AUTOCOMMIT"]:
+            reports.count("autocommit")
+            _close_if_it_fails(wrapper, "return to its autocommit", self._restore_autocommit)
+
+    def _end_transaction(self, request: Request, before: _Before) -> None:
         """Roll back what is open and was not open before, and report it."""
         wrapper = self.wrapper
         if len(wrapper.atomic_blocks) > before.depth:
@@ -144,7 +155,7 @@ class _Connection:
         elif wrapper.connection is None or wrapper.in_atomic_block:
             return
         elif self.session.is_in_transaction():
-            _roll_back(wrapper)
+            _close_if_it_fails(wrapper, "roll back", wrapper.rollback)
         else:
             return
         place = f"the database {wrapper.alias!r}"
@@ -154,7 +165,7 @@ class _Connection:
         """Bring the transaction, the attributes and the session back, each only if they changed."""
         wrapper = self.wrapper
         if wrapper.connection is not None or wrapper.atomic_blocks:
-            self.end_transaction(request, before)
+            self.settle(request, before)
         if wrapper.execute_wrappers != before.wrappers:
             self._restore_wrappers(before.wrappers)
         if wrapper.force_debug_cursor != before.debugs:
@@ -163,7 +174,9 @@ class _Connection:
         if before.attributes is not None or len(wrapper.__dict__) != before.size:
             self._restore_others(before.attributes or Snapshot({}))
         if self._watches and not before.depth:
-            self._reset_session()
+            _close_if_it_fails(wrapper, "reset", self.session.reset)
+        if wrapper.connection is not None and not before.is_open and not self.session.persists:
+            wrapper.close()  # opened after Django had closed it, as in a `close()`
 
     def _restore_wrappers(self, before: list[Any]) -> None:
         # Those that came with the connection keep their place among the others.
@@ -173,12 +186,8 @@ class _Connection:
             self.wrapper.execute_wrappers[:] = kept
             reports.count("execute wrappers")
 
-    def _reset_session(self) -> None:
-        try:
-            self.session.reset()
-        except Exception:
-            logger.exception("The database %r did not reset; it is closed.", self.wrapper.alias)
-            self.wrapper.close()
+    def _restore_autocommit(self) -> None:
+        self.wrapper.set_autocommit(self.wrapper.settings_dict["AUTOCOMMIT"])
 
     def _others(self) -> dict[str, Any]:
         """The attributes that are not Django's."""
@@ -206,11 +215,11 @@ def _leave_atomic_blocks(wrapper: BaseDatabaseWrapper, depth: int) -> None:
         wrapper.atomic_blocks[-1].__exit__(_LeftOpen, _LeftOpen(), None)
 
 
-def _roll_back(wrapper: BaseDatabaseWrapper) -> None:
+def _close_if_it_fails(wrapper: BaseDatabaseWrapper, what: str, act: Callable[[], object]) -> None:
     try:
-        wrapper.rollback()
+        act()
     except Exception:
-        logger.exception("The database %r did not roll back; it is closed.", wrapper.alias)
+        logger.exception("The database %r did not %s; it is closed.", wrapper.alias, what)
         wrapper.close()
 
 

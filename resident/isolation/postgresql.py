@@ -33,6 +33,8 @@ EXECUTE format('DEALLOCATE %I', it); END LOOP; END $$"""
 class PostgreSQL(Session):
     """Reset where it is, through psycopg 3. In Django's pool the pool does it, in its own time."""
 
+    is_known = True
+
     def __init__(self, wrapper: Any) -> None:
         super().__init__(wrapper)
         self.pool: _PoolReset | None = None

@@ -27,6 +27,9 @@ class Session:
     to see what a request does.
     """
 
+    is_known = False
+    """Whether it can be told if a transaction is open."""
+
     def __init__(self, wrapper: BaseDatabaseWrapper) -> None:
         self.wrapper = wrapper
         self.persists = wrapper.settings_dict["CONN_MAX_AGE"] != 0
@@ -92,6 +95,7 @@ class SQLite(Session):
     Its functions are counted too, which no statement defines. A database in memory can't be closed.
     """
 
+    is_known = True
     functions: int | None = None
 
     def connected(self) -> None:
@@ -121,6 +125,7 @@ class SQLite(Session):
 class MySQL(Session):
     """Closed if it was changed: no statement resets a session of MySQL's."""
 
+    is_known = True
     may_have_begun = False
 
     def connected(self) -> None:

@@ -38,12 +38,14 @@ class Thread:
     leaks: list[Leak] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
 
-    def request(self, leave: Leave) -> None:
+    def request(self, leave: Leave, late: Leave = lambda _: None) -> None:
+        """One that leaves something, and more after Django has closed the connection."""
         begun = self.session.begin()
         leave(self.wrapper)
         self.session.settle(REQUEST, begun)
         if not self.wrapper.in_atomic_block:  # the test client's requests don't, either
             self.wrapper.close_if_unusable_or_obsolete()
+        late(self.wrapper)
         self.session.reset(REQUEST, begun)
 
     def ask(self, sql: str) -> Any:
@@ -236,6 +238,30 @@ def test_inside_of_a_transaction_that_is_not_the_requests(vendor: str, connect: 
         transaction.set_rollback(True)
     assert thread.ask(COUNT) == 0
     assert thread.told() == ["an open transaction, rolled back"]
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", *SLOW])
+def test_autocommit_is_restored(vendor: str, connect: Connect) -> None:
+    """Django would take no chances, and drop the connection."""
+    thread = connect(vendor, mode="never")
+    kept = thread.wrapper.connection
+    assert kept is not None
+    for leave in (left_without_autocommit, lambda wrapper: wrapper.set_autocommit(False)):
+        thread.request(leave)
+        assert thread.wrapper.connection is kept
+        assert thread.wrapper.get_autocommit()
+    assert thread.counts == ["autocommit", "autocommit"]
+    assert thread.ask(COUNT) == 0
+
+
+@pytest.mark.parametrize("vendor", ["sqlite", "postgresql", "pool", *SLOW])
+def test_connected_after_django_has_closed_it(vendor: str, connect: Connect) -> None:
+    """As in a handler of `request_finished`: nobody else would close it."""
+    thread = connect(vendor, age=0)
+    thread.request(run("SELECT 1"), late=run("BEGIN", WRITE))
+    assert thread.wrapper.connection is None
+    assert thread.told() == ["an open transaction, rolled back"]
+    assert thread.ask(COUNT) == 0
 
 
 def test_a_commit_of_the_clients_own_is_repeated(connect: Connect) -> None:
