@@ -528,3 +528,22 @@ def test_a_pool_in_a_transaction_is_not_made_anew(connect: Connect) -> None:
         thread.session = DatabaseSession()
         thread.request(run(WRITE))
         assert ask(thread.wrapper, COUNT) == 2
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("always", 1), ("when changed", 0), ("never", 0)])
+def test_a_reset_is_one_round_trip(
+    mode: str, expected: int, connect: Connect, tmp_path: Path
+) -> None:
+    """As libpq itself writes down what it sends, and how often the server is ready again."""
+    thread = connect("postgresql", mode=mode)
+    thread.request(run("SELECT 1"))
+    connection = thread.wrapper.connection
+    assert connection is not None
+    begun = thread.session.begin()
+    ask(thread.wrapper, COUNT)
+    with (tmp_path / "trace").open("w+") as trace:
+        connection.pgconn.trace(trace.fileno())
+        thread.session.settle(REQUEST, begun)
+        thread.session.reset(REQUEST, begun)
+        connection.pgconn.untrace()
+    assert (tmp_path / "trace").read_text().count("ReadyForQuery") == expected
