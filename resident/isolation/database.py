@@ -53,11 +53,13 @@ class DatabaseSession:
     def settle(self, request: Request, begun: list["_Before"]) -> None:
         # Before Django closes the connection, and nobody hears of what was lost with it.
         for before in begun:
-            before.connection.settle(request, before)
+            if before.connection.wrapper.connection is not None:
+                before.connection.settle(request, before)
 
     def reset(self, request: Request, begun: list["_Before"]) -> None:
         for before in begun:
-            before.connection.reset(request, before)
+            if before.connection.wrapper.connection is not None or not before.is_now():
+                before.connection.reset(request, before)
 
     def _connections_of_thread(self) -> list["_Connection"]:
         try:
@@ -92,6 +94,18 @@ class _Before:
         self.wrappers = wrapper.execute_wrappers.copy()
         self.debugs = wrapper.force_debug_cursor
 
+    def is_now(self) -> bool:
+        """Whether the connection is like that, so that it serves the next request as well."""
+        wrapper = self.connection.wrapper
+        return (
+            self.attributes is None
+            and self.size == len(wrapper.__dict__)
+            and self.wrappers == wrapper.execute_wrappers
+            and self.depth == len(wrapper.atomic_blocks)
+            and self.debugs == wrapper.force_debug_cursor
+            and self.is_open == (wrapper.connection is not None)
+        )
+
     def adopt(self, name: str, attributes: dict[str, Any]) -> None:
         """Let this attribute be as it is now."""
         self.attributes = self.attributes or Snapshot({})
@@ -106,18 +120,14 @@ class _Connection:
         self.session = SESSIONS.get(wrapper.vendor, Session)(wrapper)
         self._watches = self.session.watches()
         self._of_django = _names_of_django(type(wrapper))  # type: ignore[arg-type] # classes are hashable
-        self._size = 0
-        self._has_others = False
         self._before: _Before | None = None
 
     def begin(self) -> _Before:
         if self._watches:
             self.session.begin()
-        if len(self.wrapper.__dict__) != self._size:
-            self._size = len(self.wrapper.__dict__)
-            self._has_others = bool(self._others())
-        others = Snapshot(self._others()) if self._has_others else None
-        self._before = _Before(self, others)
+        if self._before is None or not self._before.is_now():
+            others = self._others()
+            self._before = _Before(self, Snapshot(others) if others else None)
         return self._before
 
     def connecting(self) -> None:
@@ -164,8 +174,7 @@ class _Connection:
     def reset(self, request: Request, before: _Before) -> None:
         """Bring the transaction, the attributes and the session back, each only if they changed."""
         wrapper = self.wrapper
-        if wrapper.connection is not None or wrapper.atomic_blocks:
-            self.settle(request, before)
+        self.settle(request, before)
         if wrapper.execute_wrappers != before.wrappers:
             self._restore_wrappers(before.wrappers)
         if wrapper.force_debug_cursor != before.debugs:

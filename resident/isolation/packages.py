@@ -6,6 +6,7 @@ A recipe is active only where the project uses its package, and takes the packag
 import sys
 from contextlib import ExitStack
 from importlib import import_module
+from importlib.util import find_spec
 
 from django.conf import settings
 from django.db import connections
@@ -49,6 +50,10 @@ class SentryScope:
 
     Once anything has made a scope outside of a request, each request's context refers to that one.
     """
+
+    def __init__(self) -> None:
+        if find_spec("sentry_sdk") is None:
+            raise ResetterNotUsed
 
     def begin(self) -> ExitStack | None:
         sentry = sys.modules.get("sentry_sdk")

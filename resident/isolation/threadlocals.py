@@ -36,17 +36,23 @@ class ThreadLocals:
         self._lock = threading.Lock()
         self._found: tuple[Found, ...] = ()
         self._modules = self._resets = 0
+        self._next_look = 1
         self._look()
 
     def begin(self) -> Before:
+        if not self._found:
+            return []
         return [
             Snapshot(namespace) if (namespace := found.namespace()) else None
             for found in self._found
         ]
 
     def reset(self, request: Request, begun: Before) -> None:
-        if self._is_time_to_look():
+        self._resets += 1
+        if self._resets == self._next_look or len(sys.modules) != self._modules:
             self._look()
+        if not self._found:
+            return
         for found, before in zip(self._found, begun, strict=False):
             namespace = found.namespace()
             if namespace or before:
@@ -74,14 +80,10 @@ class ThreadLocals:
             return False
         return hasattr(kind, "close") or package in CLIENTS
 
-    def _is_time_to_look(self) -> bool:
-        self._resets += 1
-        is_power_of_two = self._resets & (self._resets - 1) == 0
-        return is_power_of_two or len(sys.modules) != self._modules
-
     def _look(self) -> None:
         with self._lock:
             self._modules = len(sys.modules)
+            self._next_look = 2 ** self._resets.bit_length()  # after the 1st, 2nd, 4th, 8th ...
             # Only ever longer, so that what `begin` has seen is the beginning of it.
             new = [found for found in self._search.new() if found.place not in self._keep]
             self._found += tuple(new)

@@ -160,6 +160,9 @@ class Settings:
 class Loggers:
     """The level, the handlers and the filters of every logger."""
 
+    # setLevel() empties it, so that what is put in tells whether anybody has called that.
+    _cache: dict[Any, bool] = logging.root._cache  # type: ignore[attr-defined] # noqa: SLF001
+
     def __init__(self) -> None:
         self.adopt()
 
@@ -174,7 +177,11 @@ class Loggers:
         self._contents = [it.copy() for it in self._lists]
 
     def is_same(self) -> bool:
-        if self._levels_now() != self._levels or self._lists != self._contents:
+        if self not in self._cache:
+            if self._levels_now() != self._levels:
+                return False
+            self._cache[self] = True
+        if self._lists != self._contents:
             return False
         if len(logging.root.manager.loggerDict) != self._number:
             self.adopt()  # a logger is new, as after an import

@@ -126,6 +126,8 @@ def make_worker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Worke
         monkeypatch.setattr(process, "reports", made)
         return made
 
+    with override_settings(LANGUAGE_CODE="de"):
+        pass  # what hears of it is imported now, and not in a request
     before = state()
     with ExitStack() as configured:
         yield make

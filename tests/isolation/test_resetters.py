@@ -11,6 +11,7 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from resident.exceptions import ConfigurationError
+from resident.isolation import packages
 from resident.isolation.report import reports
 from resident.isolation.request import Request
 from resident.isolation.resetters import ResetterNotUsed, Resetters
@@ -191,3 +192,10 @@ def test_a_wrong_path_is_said_before_the_first_request() -> None:
 def test_request(environ: dict[str, Any], expected: str) -> None:
     """Without its query, which may hold what no log should."""
     assert str(Request(environ)) == expected
+
+
+def test_a_recipe_is_not_used_where_its_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
+    for recipe in (packages.SentryScope, packages.TenantSchema, packages.CrequestThread):
+        with pytest.raises(ResetterNotUsed):
+            recipe()
