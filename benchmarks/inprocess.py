@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parent.parent
 # A script's own folder comes first, and greeting.py there would hide the package `greeting`.
@@ -25,8 +26,13 @@ try:
     from django.utils.module_loading import import_string
 
     from benchmarks import report
+    from resident.conf import RESETTERS
+    from resident.isolation import process
     from resident.isolation.context import IsolatedApplication
+    from resident.isolation.resetters import Resetters
+    from resident.isolation.watches import Watch, watches
     from resident.worker import worker
+    from resident.wsgi import Handler
 except ImportError as missing:
     raise SystemExit(f"{missing.name} is missing: pip install -e '.[dev,benchmarks]'") from missing
 
@@ -87,20 +93,52 @@ def layers() -> list[Layer]:
     """From bare Django to this project, and on to flags that have more to decide."""
     others = [path for path in settings.MIDDLEWARE if not path.startswith("resident.")]
     with override_settings(MIDDLEWARE=others):
-        bare = WSGIHandler()
-    isolated, whole = IsolatedApplication(bare), IsolatedApplication(WSGIHandler())
+        bare, handler = WSGIHandler(), Handler()
     plain = import_string("benchmarks.variants.bare.greet")
-    greet = import_string("greeting.views.greet")
-    half_of_ids = import_string("benchmarks.variants.layers.greet_half_of_ids")
-    half_of_users = import_string("benchmarks.variants.layers.greet_half_of_users")
+
+    def isolated(*resetters: str) -> Application:
+        return IsolatedApplication(handler, Resetters(resetters))
+
+    *all_but_process, process = RESETTERS
+    whole = IsolatedApplication(Handler())
     return [
         Layer("0  bare Django", 0, bare, plain),
-        Layer("1  0 + IsolatedApplication", 0, isolated, plain),
-        Layer("2  1 + ResetStateMiddleware", 1, whole, plain),
-        Layer("3  2 + flag_enabled, a constant: this project", 2, whole, greet),
-        Layer("4  2 + flag_enabled, 50 % of given ids", 2, whole, half_of_ids),
-        Layer("5  2 + flag_enabled, 50 % of users", 2, whole, half_of_users),
+        Layer("1  0 + a context of its own", 0, isolated(), plain),
+        *(Layer(f"   1 + {_name(path)}", 1, isolated(path), plain) for path in RESETTERS),
+        Layer(f"2  1 + all resetters but {_name(process)}", 1, isolated(*all_but_process), plain),
+        Layer(f"3  2 + {_name(process)}", 2 + len(RESETTERS), isolated(*RESETTERS), plain),
+        Layer("4  3 + ResetStateMiddleware", 3 + len(RESETTERS), whole, plain),
+        *(
+            Layer(f"{number}  4 + {name}", 4 + len(RESETTERS), whole, import_string(view))
+            for number, name, view in FLAGS
+        ),
     ]
+
+
+def profile() -> list[Layer]:
+    """The watch over the process's state, with one kind of state at a time."""
+    plain = import_string("benchmarks.variants.bare.greet")
+
+    def watching(*watched: Watch) -> Application:
+        with mock.patch.object(process, "watches", return_value=list(watched)):
+            return IsolatedApplication(Handler(), Resetters([RESETTERS[-1]]))
+
+    return [
+        Layer("none of it", 0, watching(), plain),
+        *(Layer(type(watch).__name__, 0, watching(watch), plain) for watch in watches()),
+        Layer("all of it", 0, watching(*watches()), plain),
+    ]
+
+
+FLAGS = [
+    (5, "flag_enabled, a constant: this project", "greeting.views.greet"),
+    (6, "flag_enabled, 50 % of given ids", "benchmarks.variants.layers.greet_half_of_ids"),
+    (7, "flag_enabled, 50 % of users", "benchmarks.variants.layers.greet_half_of_users"),
+]
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def measured(layers: Sequence[Layer], rounds: int, requests: int) -> list[list[float]]:
@@ -132,7 +170,7 @@ def ask(layer: Layer, environ: dict[str, Any]) -> str:
     return f"{said[0]} {body.decode()}"
 
 
-def table(layers: Sequence[Layer], seen: Sequence[Sequence[float]]) -> str:
+def table(first: str, layers: Sequence[Layer], seen: Sequence[Sequence[float]]) -> str:
     """The median of the rounds; differences are taken within each round."""
     rows = [
         [
@@ -143,7 +181,7 @@ def table(layers: Sequence[Layer], seen: Sequence[Sequence[float]]) -> str:
         ]
         for layer, figures in zip(layers, seen, strict=True)
     ]
-    return report.table(["layer", "µs a request", "it adds", "over bare Django"], rows)
+    return report.table(["layer", "µs a request", "it adds", f"over {first}"], rows)
 
 
 def difference(one: Sequence[float], other: Sequence[float]) -> float:
@@ -157,6 +195,7 @@ def project() -> Iterator[None]:
         features = Path(folder, "features.yml")
         features.write_text(FEATURES)
         os.environ.update(ENVIRONMENT, FLIPT_FEATURES=str(features))
+        worker.serves = True
         django.setup()
         with override_settings(ROOT_URLCONF="benchmarks.variants.layers"):
             yield
@@ -188,13 +227,19 @@ def main() -> None:
         for layer in stack:
             say(f"{layer.name}: {ask(layer, REQUEST.copy())}")
         seen = measured(stack, asked.rounds, asked.requests)
+        watched = profile()
+        of_watches = measured(watched, asked.rounds, asked.requests)
     text = f"""\
 What each layer adds to a request, in process: no server, no network.
 {report.machine()}
 Medians of {asked.rounds} rounds of {asked.requests} requests to each layer in turn; differences
 are taken within each round.
 
-{table(stack, seen)}"""
+{table("bare Django", stack, seen)}
+
+{process.ProcessState.__name__}, by what it looks at:
+
+{table("none of it", watched, of_watches)}"""
     print(text)
     if asked.output:
         report.keep("inprocess", text)

@@ -42,9 +42,12 @@ class Latencies:
     rate: float
 
 
-def latencies(port: int, *, seconds: float, body: str) -> Latencies:
-    """Ask over one connection for so long; every answer must have this body."""
-    return _finished(_started(port, seconds, body))
+def latencies(port: int, *, seconds: float, body: str, pause: float = 0.0) -> Latencies:
+    """Ask over one connection for so long; every answer must have this body.
+
+    Before it asks again it waits for `pause` seconds.
+    """
+    return _finished(_started(port, seconds, body, pause))
 
 
 def requests_per_second(port: int, *, seconds: int, body: str) -> float:
@@ -66,8 +69,8 @@ def _wrk(wrk: str, port: int, seconds: int) -> float:
     return float(rate[1])
 
 
-def _started(port: int, seconds: float, body: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds), body]
+def _started(port: int, seconds: float, body: str, pause: float = 0.0) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.load", str(port), str(seconds), body, str(pause)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
@@ -78,7 +81,7 @@ def _finished(process: subprocess.Popen[str]) -> Latencies:
     return Latencies(**json.loads(said))
 
 
-def drive(port: int, seconds: float, body: bytes) -> Latencies:
+def drive(port: int, seconds: float, body: bytes, pause: float) -> Latencies:
     """Ask over one connection, from this process."""
     request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
     took: list[int] = []
@@ -86,6 +89,9 @@ def drive(port: int, seconds: float, body: bytes) -> Latencies:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         began = now = time.perf_counter_ns()
         while now < began + seconds * 1e9:
+            if pause:
+                time.sleep(pause)
+                now = time.perf_counter_ns()
             connection.sendall(request)
             _receive(connection, body)
             took.append(-now + (now := time.perf_counter_ns()))
@@ -112,8 +118,10 @@ def main() -> None:
     parser.add_argument("port", type=int, help="of the server on 127.0.0.1")
     parser.add_argument("seconds", type=float, help="how long to ask")
     parser.add_argument("body", help="how every answer ends")
+    parser.add_argument("pause", type=float, help="seconds to wait before each request")
     arguments = parser.parse_args()
-    measured = drive(arguments.port, arguments.seconds, arguments.body.encode())
+    body = arguments.body.encode()
+    measured = drive(arguments.port, arguments.seconds, body, arguments.pause)
     print(json.dumps(vars(measured)))
 
 

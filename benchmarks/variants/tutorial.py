@@ -13,8 +13,7 @@ FLAG = "show_reverse_greeting"
 class Flipt:
     """Flipt over one connection that is kept alive, for one thread at a time.
 
-    The tutorial's PHP client evaluates over REST too. http.client is the cheapest way there:
-    requests would cost twice as much.
+    The tutorial's PHP client evaluates over REST too. http.client is the least that Python has.
     """
 
     def __init__(self, host: str, token: str) -> None:
