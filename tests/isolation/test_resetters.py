@@ -3,9 +3,11 @@
 import logging
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
@@ -199,3 +201,18 @@ def test_a_recipe_is_not_used_where_its_package_is_missing(monkeypatch: pytest.M
     for recipe in (packages.SentryScope, packages.TenantSchema, packages.CrequestThread):
         with pytest.raises(ResetterNotUsed):
             recipe()
+
+
+def test_a_connection_without_tenants_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Connection:
+        schema = "hers"
+
+        def set_schema_to_public(self) -> None:
+            self.schema = "public"
+
+    plain, with_tenants = object(), Connection()
+    opened = SimpleNamespace(all=lambda **_: [plain, with_tenants])
+    monkeypatch.setattr(packages, "connections", opened)
+    monkeypatch.setattr(settings, "MIDDLEWARE", ["django_tenants.middleware.TenantMainMiddleware"])
+    packages.TenantSchema().reset(REQUEST, None)
+    assert with_tenants.schema == "public"
