@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import chain, compress, repeat
 from pathlib import PurePath
 from pkgutil import resolve_name
-from types import FunctionType, ModuleType
+from types import FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any, TypeVar
 
 from asgiref.local import Local
@@ -18,7 +18,7 @@ from django.conf import settings
 
 from resident.isolation.packages import LIBRARIES
 
-__all__ = ["Found", "Search"]
+__all__ = ["Found", "Search", "module_of"]
 
 T = TypeVar("T")
 
@@ -94,11 +94,7 @@ class Search:
         """What the garbage collector knows that is of a class which is searched."""
         kinds = _twice(map(type, _objects()))
         by_id = dict(zip(map(id, kinds), kinds, strict=True))
-        covered = {
-            number
-            for number, kind in by_id.items()
-            if self.covers(getattr(kind, "__module__", None))
-        }
+        covered = {number for number, kind in by_id.items() if self.covers(module_of(kind))}
         objects = _twice(_objects())
         return list(compress(objects, map(covered.__contains__, map(id, map(type, objects)))))
 
@@ -118,16 +114,19 @@ class Search:
                 yield from self._in(step, child, depth - 1)
 
     def _children(self, place: str, value: Any, kind: type) -> Iterator[tuple[str, Any]]:
-        if issubclass(kind, type) and self.covers(value.__module__):
-            yield from ((f"{_name_of(value)}.{key}", it) for key, it in list(vars(value).items()))
+        if issubclass(kind, type) and self.covers(module_of(value)):
+            names = list(NAMESPACE.__get__(value).items())
+            yield from ((f"{_name_of(value)}.{key}", it) for key, it in names)
         elif issubclass(kind, FunctionType) and self.covers(value.__module__):
-            yield from ((_name_of(value), it) for it in _held_by(value))
-        elif issubclass(kind, dict) and len(value) <= LARGEST:
-            yield from ((f"{place}[…]", it) for it in list(value.values()))
-        elif issubclass(kind, list | tuple | set) and len(value) <= LARGEST:
-            yield from ((f"{place}[…]", it) for it in list(value))
-        elif self.covers(kind.__module__):
+            yield from ((_name_of_function(value), it) for it in _held_by(value))
+        elif (entries := _entries(value, kind)) is not None:
+            yield from ((f"{place}[…]", it) for it in entries)
+        elif self.covers(module_of(kind)):
             yield from ((f"{place}.{key}", it) for key, it in list(_attributes(value).items()))
+
+
+NAMESPACE: Any = type.__dict__["__dict__"]
+"""Reads what a class contains, whatever its metaclass makes of its attributes."""
 
 
 def _objects() -> Iterator[object]:
@@ -167,12 +166,27 @@ def _locals_at(paths: Iterable[str]) -> Iterator[object]:
             yield resolve_name(path)
 
 
+def _entries(value: Any, kind: type) -> list[Any] | None:
+    """What a container contains, unless it is large; None for what is no container.
+
+    As Python's own types have it: what a project's subclass would say is not asked for.
+    """
+    if issubclass(kind, dict):
+        return list(dict.values(value)) if dict.__len__(value) <= LARGEST else []
+    for base in (list, tuple, set):
+        if issubclass(kind, base):
+            entries: Any = base
+            return list(entries.__iter__(value)) if entries.__len__(value) <= LARGEST else []
+    return None
+
+
 def _attributes(instance: object) -> dict[str, Any]:
-    try:
-        attributes: dict[str, Any] = object.__getattribute__(instance, "__dict__")
-    except AttributeError:  # it has slots
-        return {}
-    return attributes
+    for base in MRO.__get__(type(instance)):
+        attributes = NAMESPACE.__get__(base).get("__dict__")
+        if type(attributes) is GetSetDescriptorType:  # a property of that name is a project's
+            namespace: dict[str, Any] = attributes.__get__(instance)
+            return namespace
+    return {}  # it has slots
 
 
 def _held_by(function: FunctionType) -> Iterator[Any]:
@@ -183,5 +197,18 @@ def _held_by(function: FunctionType) -> Iterator[Any]:
     yield from function.__defaults__ or ()
 
 
-def _name_of(it: type | FunctionType) -> str:
-    return f"{it.__module__}.{it.__qualname__}"
+def _name_of(kind: type) -> str:
+    return f"{module_of(kind)}.{QUALNAME.__get__(kind)}"
+
+
+def _name_of_function(function: FunctionType) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def module_of(kind: type) -> object:
+    """Where a class says that it is defined, without asking its metaclass."""
+    return NAMESPACE.__get__(kind).get("__module__")
+
+
+MRO: Any = type.__dict__["__mro__"]
+QUALNAME: Any = type.__dict__["__qualname__"]

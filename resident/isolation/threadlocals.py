@@ -13,7 +13,7 @@ from resident.conf import conf
 from resident.isolation.packages import CLIENTS
 from resident.isolation.report import Leak, reports
 from resident.isolation.request import Request
-from resident.isolation.search import Found, Search
+from resident.isolation.search import Found, Search, module_of
 from resident.isolation.snapshot import Snapshot
 
 __all__ = ["ThreadLocals"]
@@ -75,8 +75,9 @@ class ThreadLocals:
         kind = type(value)  # isinstance would evaluate what is lazy
         if issubclass(kind, BaseDatabaseWrapper | BaseCache):
             return True
-        package = kind.__module__.partition(".")[0]
-        if package == "django" or self._search.covers(kind.__module__):
+        module = str(module_of(kind))
+        package = module.partition(".")[0]
+        if package == "django" or self._search.covers(module):
             return False
         return hasattr(kind, "close") or package in CLIENTS
 

@@ -280,6 +280,53 @@ def test_nothing_lazy_is_evaluated(package: Callable[[], Any], told: list[Leak])
     places(Search([]))
 
 
+HOSTILE = """
+import threading
+asked = []
+
+def refuse(*arguments):
+    asked.append(arguments)
+    raise RuntimeError("nobody may ask")
+
+class Meta(type):
+    __module__ = property(refuse)
+    __instancecheck__ = __subclasscheck__ = __eq__ = refuse
+    __hash__ = type.__hash__
+
+class Hostile(metaclass=Meta):
+    __class__ = __dict__ = property(refuse)
+    __getattribute__ = __getattr__ = __eq__ = __hash__ = __repr__ = __bool__ = __len__ = refuse
+
+class HostileDict(dict):
+    values = items = keys = __iter__ = __len__ = __getitem__ = refuse
+
+class HostileList(list):
+    __iter__ = __len__ = __getitem__ = refuse
+
+inside = HostileList([HostileDict(local=threading.local()), Hostile()])
+"""
+
+
+def test_nobody_notices_that_he_is_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: list[Leak]
+) -> None:
+    (tmp_path / "a_hostile_package.py").write_text(HOSTILE)
+    monkeypatch.syspath_prepend(tmp_path)
+    module: Any = __import__("a_hostile_package")
+    try:
+        thread_locals = ThreadLocals()
+        (local,) = [
+            found.local
+            for found in thread_locals._found
+            if found.place == "a_hostile_package.inside[…][…]"
+        ]
+        request(thread_locals, partial(setattr, local, "user", module.Hostile()))
+        assert not vars(local)
+        assert module.asked == []
+    finally:
+        del sys.modules["a_hostile_package"]
+
+
 def test_what_has_no_name(package: Callable[[], Any]) -> None:
     """A module's `__name__` may be anything, and what stands in sys.modules no module."""
     package()
