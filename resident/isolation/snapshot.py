@@ -1,12 +1,12 @@
 """What a namespace held at one moment, and how it gets back to that."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from operator import is_
 from typing import Any
 
 __all__ = ["Snapshot", "contents_of", "refill"]
 
-CONTAINERS = (list, dict, set, deque)
+CONTAINERS: tuple[type, ...] = (list, OrderedDict, dict, set, deque)
 
 
 class Snapshot:
@@ -65,16 +65,26 @@ class Snapshot:
 
 def contents_of(container: Any) -> list[Any]:
     """What a container contains: the values of a list or set, the items of a dict."""
-    return list(container.items() if isinstance(container, dict) else container)
+    kind = _kind_of(container)
+    return list(kind.items(container) if issubclass(kind, dict) else kind.__iter__(container))
 
 
 def refill(container: Any, contents: list[Any]) -> None:
     """Make the container contain this again, without replacing it: others may refer to it."""
-    container.clear()
-    if isinstance(container, dict | set):
-        container.update(contents)
+    kind = _kind_of(container)
+    kind.clear(container)
+    if issubclass(kind, dict | set):
+        kind.update(container, contents)
     else:
-        container.extend(contents)
+        kind.extend(container, contents)
+
+
+def _kind_of(container: Any) -> Any:
+    """Python's own type that it is of: what a subclass makes of its contents is its own affair.
+
+    A QueryDict, for one, says that it contains the last of the values that it has for each key.
+    """
+    return next(kind for kind in CONTAINERS if issubclass(type(container), kind))
 
 
 def _is_same(now: list[Any], before: list[Any]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.http import QueryDict
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -64,6 +65,13 @@ def test_change(change: Change, names: list[str]) -> None:
         "pairs": [(1, 2)],
     }
     assert all(namespace[name] is value for name, value in containers.items())
+
+
+def test_all_values_of_a_query_come_back() -> None:
+    """It shows the last one for each key, and refuses to be changed: that is its own affair."""
+    namespace: dict[str, Any] = {"query": QueryDict("size=s&size=m", mutable=True)}
+    assert restored(namespace, lambda it: it["query"].setlist("size", ["l"])) == ["query"]
+    assert namespace["query"].getlist("size") == ["s", "m"]
 
 
 def test_nothing_is_evaluated() -> None:
