@@ -4,6 +4,7 @@ Every property reads `django.conf.settings` when it is asked, so that `override_
 and importing this module needs no configured project.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.conf import settings
 
 from resident.exceptions import ConfigurationError
 
-__all__ = ["RESETTERS", "conf"]
+__all__ = ["EXCLUDE", "RESETTERS", "conf"]
 
 NO_SECRETS = {"BACKEND": "resident.secrets.environment.Environment", "OPTIONS": {"values": {}}}
 FALLBACKS = ("", "features", "defaults")
@@ -28,6 +29,10 @@ RESETTERS = (
     "resident.isolation.process.ProcessState",
 )
 """What is done after each request, in this order, where a project does not say otherwise."""
+
+EXCLUDE = ("/log_?out", "/jsi18n/?$", "/autocomplete/?$", "/health/ready$")
+"""Pages that `findleaks` leaves out where it is given none and a project does not say otherwise:
+those that end a session, answer only what scripts ask, or tell that nothing is served yet."""
 
 
 class Settings:
@@ -136,6 +141,16 @@ class Settings:
         return _choice("RESIDENT_UNDO", UNDO)
 
     @property
+    def findleaks_exclude(self) -> list[str]:
+        """RESIDENT_FINDLEAKS["EXCLUDE"]: regular expressions of paths that are not looked at."""
+        options = getattr(settings, "RESIDENT_FINDLEAKS", {})
+        exclude = _mapping("RESIDENT_FINDLEAKS", options).get("EXCLUDE", EXCLUDE)
+        return [
+            _expression("RESIDENT_FINDLEAKS['EXCLUDE']", it)
+            for it in _strings("RESIDENT_FINDLEAKS['EXCLUDE']", exclude)
+        ]
+
+    @property
     def provision(self) -> Mapping[str, Any]:
         """RESIDENT_PROVISION: whom `manage.py provision` sets up, and with which tokens."""
         return _mapping("RESIDENT_PROVISION", getattr(settings, "RESIDENT_PROVISION", {}))
@@ -168,6 +183,17 @@ def _mapping(name: str, value: object) -> Mapping[str, Any]:
             remedy="see docs/settings.md.",
         )
     return value
+
+
+def _expression(name: str, text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ConfigurationError(
+            f"{name} lists {text!r}, which is no regular expression: {error}.",
+            remedy="see docs/settings.md.",
+        ) from None
+    return text
 
 
 def _choice(name: str, choices: tuple[str, ...]) -> str:

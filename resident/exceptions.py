@@ -59,3 +59,7 @@ class FlagsError(ResidentError):
 
 class ProvisionError(ResidentError):
     """Vault or Flipt refused to be set up."""
+
+
+class LeaksError(ResidentError):
+    """Requests could not be rehearsed, or a baseline could not be read."""

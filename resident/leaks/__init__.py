@@ -1,0 +1,1 @@
+"""What crossed from one request into the next: observed, compared, told."""
