@@ -5,8 +5,8 @@ the caller writes `{token}`.
 """
 
 import os
-import random
 import re
+import secrets
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Tokens:
 
     def __init__(self) -> None:
         self.word = uuid4().hex
-        self.address = "127." + ".".join(str(random.randint(1, 254)) for _ in range(3))  # noqa: S311 - no secret
+        self.address = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
 
     def fill(self, text: str) -> str:
         """The text with the word wherever `{token}` is written."""

@@ -149,7 +149,7 @@ class Rehearsal:
             _address(),
             self.path,
             cookies=arrival.cookies,
-            **self._request,  # type: ignore[arg-type] # by name
+            **self._request,
         )
 
 
@@ -235,7 +235,7 @@ def _no_mail() -> Iterator[None]:
 @contextmanager
 def _setting(name: str, value: object) -> Iterator[None]:
     """Have this setting. Not by setattr: Django 6.1 warns whoever sets EMAIL_BACKEND."""
-    holder = vars(settings._wrapped)  # type: ignore[misc] # noqa: SLF001 - what the settings are kept in
+    holder: Any = vars(settings._wrapped)  # type: ignore[misc] # noqa: SLF001 - what the settings are kept in
     missing = object()
     before = holder.get(name, missing)
     holder[name] = value

@@ -1,6 +1,6 @@
 """Who makes the requests of a rehearsal: for each a new user like the one that was named."""
 
-import random
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ class _Copy:
             ops = connections[self._database].ops
             _, largest = ops.integer_field_range(column.get_internal_type())
             largest = min(largest or LARGEST, LARGEST)
-            self._made[column] = random.randint(largest // 2, largest)  # noqa: S311 - no secret
+            self._made[column] = largest - secrets.randbelow(largest // 2)
         return self._made[column]
 
     def _own_uuid(self) -> UUID:

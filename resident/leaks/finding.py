@@ -1,0 +1,107 @@
+"""To look at one page: requests are rehearsed, and what they leave behind is found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from resident.leaks.environ import Data
+from resident.leaks.framework import Django
+from resident.leaks.hunt import hunt
+from resident.leaks.leak import Leak
+from resident.leaks.rehearsal import Rehearsal, WSGIApplication
+from resident.leaks.source import Sources
+from resident.leaks.visit import Visit
+
+__all__ = ["Findings", "find_leaks", "find_leaks_of"]
+
+FAILURES = 400
+"""The statuses from here on tell that the page was not seen."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found on one page.
+
+    Attributes:
+        path: of the page.
+        leaks: none also where the page was not seen.
+        status: the worst answer.
+        location: where that leads to; "" where it is no redirect.
+        notes: what is not as it should be, in sentences.
+        writes: how many statements have written something that was undone, by database.
+    """
+
+    path: str
+    leaks: list[Leak]
+    status: int
+    location: str = ""
+    notes: list[str] = field(default_factory=list)
+    writes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether each request was answered with a page, or with a way to one."""
+        return self.status < FAILURES
+
+
+def find_leaks(
+    path: str,
+    *,
+    application: WSGIApplication,
+    user: str | None = None,
+    method: str = "GET",
+    data: Data = None,
+    headers: Mapping[str, str] | None = None,
+    **how: Any,
+) -> Findings:
+    """Look at one page. `resident.stage.Stage` does it with the project's own application.
+
+    Args:
+        path: see `Rehearsal`.
+        application: its innermost is a `Handler`.
+        user: see `Rehearsal`.
+        method: see `Rehearsal`.
+        data: see `Rehearsal`.
+        headers: see `Rehearsal`.
+        how: see `hunt`.
+
+    Raises:
+        LeaksError: requests can't be rehearsed like that.
+    """
+    rehearsal = Rehearsal(
+        path, application=application, method=method, data=data, headers=headers, user=user
+    )
+    with rehearsal:
+        return find_leaks_of(rehearsal, **how)
+
+
+def find_leaks_of(rehearsal: Rehearsal, *, accept_failures: bool = False, **how: Any) -> Findings:
+    """Look at what is rehearsed. A page that fails is asked once, and not looked at."""
+    observer = _Observer(rehearsal)
+    observer.request()
+    leaks = []
+    if accept_failures or observer.status < FAILURES:
+        leaks = hunt(rehearsal.path, observer.request, Django(Sources()), **how)
+    return Findings(
+        rehearsal.path,
+        leaks,
+        observer.status,
+        observer.location,
+        rehearsal.notes,
+        rehearsal.writes,
+    )
+
+
+class _Observer:
+    """Keeps the worst answer of a rehearsal."""
+
+    def __init__(self, rehearsal: Rehearsal) -> None:
+        self._rehearsal = rehearsal
+        self.status = 0
+        self.location = ""
+
+    def request(self) -> Visit:
+        visit = self._rehearsal.request()
+        if self._rehearsal.status > self.status:
+            self.status, self.location = self._rehearsal.status, self._rehearsal.location
+        return visit
