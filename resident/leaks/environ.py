@@ -4,7 +4,6 @@ It carries the request's token wherever a browser or a proxy puts something of i
 the caller writes `{token}`.
 """
 
-import os
 import re
 import secrets
 import sys
@@ -76,7 +75,6 @@ def new_environ(
     if method in IN_QUERY and body:
         query, body = "&".join(filter(None, (query, body.decode()))), b""
     return {
-        **os.environ,
         **_server(address, tokens),
         "REQUEST_METHOD": method,
         "PATH_INFO": where,

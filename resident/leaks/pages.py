@@ -23,12 +23,12 @@ def urls_of_project(exclude: Iterable[str] = ()) -> list[str]:
         exclude: regular expressions; a path in which one of them is found is left out.
     """
     unwanted = [re.compile(pattern) for pattern in exclude]
-    found = dict(_pages(get_resolver().url_patterns, "/"))
-    return [
-        path
-        for path, view in found.items()
+    found = {
+        path: None
+        for path, view in _pages(get_resolver().url_patterns, "/")
         if not any(pattern.search(path) for pattern in unwanted) and _leads_to(path, view)
-    ]
+    }
+    return list(found)
 
 
 def _pages(patterns: Patterns, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ The database is as before at the end, no mail leaves, and each request is told b
 it. What threads do that a request has started, and what it writes to caches and files, is done.
 """
 
+import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,6 +16,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from resident.conf import conf
 from resident.leaks.environ import Address, Data, Tokens, new_environ, repeated_environ
 from resident.leaks.transactions import Transactions
 from resident.leaks.visit import Visit
@@ -144,13 +146,8 @@ class Rehearsal:
             yield arrival
 
     def _environ(self, tokens: Tokens, arrival: Arrival) -> dict[str, Any]:
-        return new_environ(
-            tokens,
-            _address(),
-            self.path,
-            cookies=arrival.cookies,
-            **self._request,
-        )
+        made = new_environ(tokens, _address(), self.path, cookies=arrival.cookies, **self._request)
+        return _environment() | made
 
 
 class Repetition(Rehearsal):
@@ -193,8 +190,8 @@ class _Reply:
         for name, text in self._headers:
             cookie, _, rest = text.partition("=")
             key = rest.partition(";")[0].strip('"')
-            is_session = name.lower() == "set-cookie" and cookie == settings.SESSION_COOKIE_NAME
-            if is_session and key and key not in sent and has_sessions():
+            is_session = cookie.strip() == settings.SESSION_COOKIE_NAME
+            if name.lower() == "set-cookie" and is_session and key not in sent and has_sessions():
                 forget_session(key)
 
 
@@ -212,6 +209,12 @@ def _serve(application: WSGIApplication, environ: dict[str, Any]) -> _Reply:
     except (Exception, SystemExit):  # noqa: BLE001 - a server says 500 then, and serves the next one
         reply.status = 500
     return reply
+
+
+def _environment() -> dict[str, str]:
+    """What granian begins each request's environ with, in a process that serves."""
+    kept_back = conf.credentials
+    return {name: text for name, text in os.environ.items() if name not in kept_back}
 
 
 def _address() -> Address:

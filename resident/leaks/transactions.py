@@ -87,7 +87,6 @@ class Transactions:
         finally:
             for connection, block in reversed(blocks):
                 _undo(connection, block)
-                connection.queries_log.clear()
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -189,6 +188,7 @@ def _undo(connection: BaseDatabaseWrapper, block: Atomic) -> None:
     """Roll back this block, and those that were entered inside of it and never left."""
     while block in connection.atomic_blocks:
         connection.atomic_blocks[-1].__exit__(_Undone, _Undone(), None)
+    connection.queries_log.clear()  # which holds what the request asked, where DEBUG is on
 
 
 def _stay_open() -> None:

@@ -67,17 +67,18 @@ class Visitor:
     @contextmanager
     def arrive(self, tokens: Tokens) -> Iterator[Arrival]:
         """Log in, and forget the session at the end."""
-        copy = _Copy(self._user, tokens)
-        user = self._copied(copy) or self._user
-        key = _log_in(user)
+        copy = self._new_copy(tokens)
+        user = self._copied(copy)
+        key = _log_in(user or self._user)
+        strings, numbers = (copy.strings, copy.numbers) if user else ([], ())
+        del user, copy
         try:
-            yield Arrival(
-                {settings.SESSION_COOKIE_NAME: key},
-                (key, *(copy.strings if self._can_copy else ())),
-                copy.numbers if self._can_copy else (),
-            )
+            yield Arrival({settings.SESSION_COOKIE_NAME: key}, (key, *strings), numbers)
         finally:
             forget_session(key)
+
+    def _new_copy(self, tokens: Tokens) -> "_Copy":
+        return _Copy(self._user, tokens)
 
     def _copied(self, copy: "_Copy") -> Any:
         if not self._can_copy:
