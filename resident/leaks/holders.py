@@ -1,0 +1,124 @@
+"""Who keeps an object alive: the way back to a name, through what refers to it."""
+
+import gc
+import sys
+import traceback
+import types
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from resident.leaks.anatomy import Anatomy, module_of, namespace_of, qualified_name
+from resident.leaks.scope import namespace_of_module
+
+__all__ = ["Holder", "holder_of"]
+
+DEPTH = 10
+"""So many steps back."""
+
+WIDEST = 200
+"""What has more referrers than that is shared by everybody, and leads nowhere."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The name from which an object is held.
+
+    Attributes:
+        module: the one that defines what the name is of.
+        name: with dots, and the steps from there to the object.
+        chain: the objects on the way, the outermost first.
+    """
+
+    module: str
+    name: str
+    chain: list[Any]
+
+
+def holder_of(value: object, besides: Collection[int] = ()) -> Holder | None:
+    """The nearest name that holds the object; None where only what has no name does.
+
+    Args:
+        value: what is held.
+        besides: the ids of objects that refer to it and are the asker's own.
+    """
+    modules = {id(namespace_of_module(it)): name for name, it in list(sys.modules.items())}
+    found: list[Any] = [value]
+    parents, depths = [0], [0]
+    ignored = {id(found), *besides}
+    place = 0
+    while place < len(found):
+        if named := _name_of(found[place], modules):
+            return _holder(named, _way(found, parents, place))
+        if depths[place] < DEPTH:
+            new = _referrers(found[place], ignored | set(map(id, found)))
+            found += new
+            parents += [place] * len(new)
+            depths += [depths[place] + 1] * len(new)
+            del new  # it refers to them as well
+        place += 1
+    return None
+
+
+def _referrers(value: Any, ignored: Collection[int]) -> list[Any]:
+    found = gc.get_referrers(value)
+    if len(found) > WIDEST:
+        return []
+    return [it for it in found if id(it) not in ignored and not _is_running(it)]
+
+
+def _is_running(value: object) -> bool:
+    """Whether it is a call that has not returned: it holds what it works on, and ends."""
+    if type(value) is not types.FrameType:
+        return False
+    innermost = sys._current_frames().values()  # noqa: SLF001 - no other way to them
+    return any(frame is value for first in innermost for frame, _ in traceback.walk_stack(first))
+
+
+def _name_of(value: Any, modules: dict[int, str]) -> tuple[str, str] | None:
+    """Module and dotted name of what is found by itself."""
+    kind = type(value)
+    if kind is dict and id(value) in modules:
+        return modules[id(value)], modules[id(value)]
+    if issubclass(kind, type):
+        return module_of(value), qualified_name(value)
+    if kind is types.FunctionType:
+        return str(value.__module__), f"{value.__module__}.{value.__qualname__}"
+    return None
+
+
+def _way(found: list[Any], parents: list[int], place: int) -> list[Any]:
+    """From what was found there back to the beginning."""
+    way = [found[place]]
+    while place:
+        place = parents[place]
+        way.append(found[place])
+    return way
+
+
+def _holder(named: tuple[str, str], way: list[Any]) -> Holder:
+    module, name = named
+    is_namespace = type(way[0]) is dict
+    for whole, part in zip(way, way[1:], strict=False):
+        step = _step(whole, part, is_namespace=is_namespace)
+        name += step
+        is_namespace = not step and type(part) is dict  # from an instance to its attributes
+    return Holder(module, name, way)
+
+
+def _step(whole: Any, part: Any, *, is_namespace: bool) -> str:
+    """The step as it is written; "" where there is none to write, as from a function to a cell."""
+    kind = type(whole)
+    if issubclass(kind, type):
+        items = list(namespace_of(whole).items())
+        return next((f".{name}" for name, it in items if it is part), "")
+    for (way, name), it in Anatomy(kind).parts(whole):
+        if it is part:
+            if way == "attribute" or is_namespace:
+                return f".{name}"
+            return f"({name})" if way in ("closure", "default") else _entry(kind)
+    return ""
+
+
+def _entry(kind: type) -> str:
+    return "['…']" if issubclass(kind, dict) else "[…]"

@@ -1,0 +1,81 @@
+"""Whose state is looked at: the project's, and on request that of the packages it installs."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import PurePath
+from types import ModuleType
+from typing import Any
+
+__all__ = ["Scope", "namespace_of_module"]
+
+NEVER = (
+    {"django", "asgiref", "resident", "granian", "__main__", "__mp_main__"}
+    | {"pytest", "_pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis", "_hypothesis"}
+    | {"pip", "pkg_resources", "setuptools", "_distutils_hack"}
+    | sys.stdlib_module_names
+)
+"""Packages that keep what they keep for the process, and those that only test and install."""
+
+TESTS_ONLY = ("pytest_", "conftest")
+
+INSTALLED = {"site-packages", "dist-packages"}
+"""The folders of what is installed; what is elsewhere is the project's."""
+
+
+class Scope:
+    """Decides by module; lives as long as a hunt.
+
+    Args:
+        third_party: whether the packages that the project installs belong to it.
+        besides: modules that don't, such as a test run's own.
+    """
+
+    def __init__(self, *, third_party: bool = False, besides: Iterable[str] = ()) -> None:
+        self._third_party = third_party
+        self._decided: dict[str, bool] = dict.fromkeys(besides, False)
+
+    def covers(self, module: object) -> bool:
+        """Whether what this module defines is looked at."""
+        if type(module) is not str or not module:
+            return False
+        covered = self._decided.get(module)
+        if covered is None and (covered := self._decide(module)) is not None:
+            self._decided[module] = covered
+        return bool(covered)
+
+    def may_hold(self, module: str) -> bool:
+        """Whether to say that this module holds what it should not: Python and the framework may be
+        told to by the project, and a package that is not covered does so by itself.
+        """
+        return module.partition(".")[0] in NEVER or self.covers(module)
+
+    def _decide(self, module: str) -> bool | None:
+        package = module.partition(".")[0]
+        if package in NEVER or module.rpartition(".")[2].startswith(TESTS_ONLY):
+            return False
+        found = sys.modules.get(module) or sys.modules.get(package)
+        if found is None:  # a class outlives its module, or says it is of one that never was
+            return None
+        return self._third_party or not is_installed(found)
+
+
+def is_installed(module: object) -> bool:
+    """Whether a module comes from an installed package, or from no file at all."""
+    file = namespace_of_module(module).get("__file__") or _folder(module)
+    return type(file) is not str or bool(INSTALLED & set(PurePath(file).parts))
+
+
+def namespace_of_module(module: object) -> dict[str, Any]:
+    """What a module contains, without asking a lazy one to load itself; of others nothing."""
+    if not issubclass(type(module), ModuleType):
+        return {}
+    namespace: dict[str, Any] = _NAMESPACE.__get__(module)
+    return namespace
+
+
+_NAMESPACE: Any = vars(ModuleType)["__dict__"]
+
+
+def _folder(module: object) -> object:
+    """The first folder of a package that has no `__init__`."""
+    return next(iter(namespace_of_module(module).get("__path__", ())), None)

@@ -1,0 +1,98 @@
+"""The line that puts a value where it stays: seen by running one more request, line by line."""
+
+import sys
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import CodeType, FrameType
+from typing import Any, TypeVar
+
+from resident.leaks.anatomy import Anatomy, Step
+from resident.leaks.leak import Line
+from resident.leaks.scope import Scope
+
+__all__ = ["fingerprint_of", "traced"]
+
+T = TypeVar("T")
+
+MOST_HELD = 20
+"""Of the things that share a place, such as the instances of one class, so many are followed."""
+
+
+def traced(
+    act: Callable[[], object], fingerprints: Mapping[T, Callable[[], Hashable]], scope: Scope
+) -> dict[T, Line]:
+    """Run this, and tell for each fingerprint the last line of covered code that changed it.
+
+    Slow: every line of that code is followed. Whoever traces already, as a debugger or coverage
+    does, misses what runs here.
+    """
+    tracer = _Tracer(fingerprints, scope)
+    before, before_in_threads = sys.gettrace(), threading.gettrace()
+    threading.settrace(tracer.enter)  # asgiref runs an async view in one of its own
+    sys.settrace(tracer.enter)
+    try:
+        act()
+    finally:
+        sys.settrace(before)
+        threading.settrace(before_in_threads)
+    return tracer.lines
+
+
+def fingerprint_of(step: Step, held: Sequence[tuple[Any, Any]]) -> Callable[[], Hashable]:
+    """What changes when something is put into one of these values, or another takes its place.
+
+    Args:
+        step: how each value is reached from what holds it.
+        held: pairs of what holds a value, and the value.
+    """
+    readers = [_reader(step, whole, value) for whole, value in held[-MOST_HELD:]]
+    return lambda: tuple(read() for read in readers)
+
+
+def _reader(step: Step, whole: Any, value: Any) -> Callable[[], Hashable]:
+    inside, around = Anatomy(type(value)), Anatomy(type(whole))
+    if type(whole) is dict and step[0] not in ("key", "entry", "object"):
+        step = ("key", step[1].rpartition(".")[2])  # a module's namespace
+
+    return lambda: (inside.state(value), id(around.part(whole, step)))
+
+
+class _Tracer:
+    """Compares before and after each line; lives as long as one request."""
+
+    def __init__(self, fingerprints: Mapping[Any, Callable[[], Hashable]], scope: Scope) -> None:
+        self.lines: dict[Any, Line] = {}
+        self._fingerprints = fingerprints
+        self._scope = scope
+        self._known = {key: read() for key, read in fingerprints.items()}
+        self._at: tuple[CodeType, int] | None = None
+
+    def enter(self, frame: FrameType, event: str, _: Any) -> Any:  # noqa: ARG002 - as Python calls it
+        """For each function that is called; gives what follows its lines, if it is covered."""
+        if not self._scope.covers(frame.f_globals.get("__name__")):
+            return None
+        self._compare()
+        self._at = (frame.f_code, frame.f_lineno)
+        return self._follow
+
+    def _follow(self, frame: FrameType, event: str, _: Any) -> Any:
+        self._compare()
+        if event == "return" and (caller := self._covered_caller(frame)):
+            frame = caller
+        self._at = (frame.f_code, frame.f_lineno)
+        return self._follow
+
+    def _compare(self) -> None:
+        for key, read in self._fingerprints.items():
+            found = read()
+            if found != self._known[key]:
+                self._known[key] = found
+                if self._at:
+                    code, line = self._at
+                    self.lines[key] = Line(code.co_filename, line)
+
+    def _covered_caller(self, frame: FrameType) -> FrameType | None:
+        caller = frame.f_back
+        while caller and not self._scope.covers(caller.f_globals.get("__name__")):
+            caller = caller.f_back
+        return caller

@@ -1,0 +1,121 @@
+"""A watch over a process that serves: cheap after every request, thorough now and then."""
+
+import gc
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from itertools import pairwise
+from math import ceil
+
+from resident.leaks.framework import Django
+from resident.leaks.holders import holder_of
+from resident.leaks.leak import Leak
+from resident.leaks.look import Look, Looker, Root, Traces, uncollected
+from resident.leaks.places import Places
+from resident.leaks.roots import of_modules, of_process, of_strays
+from resident.leaks.scope import Scope
+from resident.leaks.source import Sources
+from resident.leaks.telling import Suspect, Teller
+from resident.leaks.visit import Visit
+
+__all__ = ["Watch"]
+
+SECONDS_PER_REQUEST = 0.001
+"""What a thorough look takes is spread over so many requests that each bears no more than that."""
+
+FIRST = 8
+"""So many requests warm up before the first thorough look."""
+
+GROWING = 6
+"""In so many thorough looks on end something has to be larger than in the one before."""
+
+KEPT = 3
+"""In so many thorough looks the request that has just ended has to be still there."""
+
+
+class Watch:
+    """Finds what grows, and who keeps requests, while other requests come; lives as long as the
+    process.
+
+    It knows no tokens, as `hunt` does: what holds a past request's data, and doesn't grow, and isn't
+    the request itself, is for that one to find.
+    """
+
+    def __init__(self, *, third_party: bool = False) -> None:
+        self._scope = Scope(third_party=third_party)
+        self._places = Places()
+        self._looker = Looker(self._scope, self._places)
+        self._sources = Sources()
+        self._framework = Django(self._sources)
+        self._strays: list[Root] = []
+        self._looks: deque[Look] = deque(maxlen=GROWING)
+        self._kept: Counter[int] = Counter()
+        self._told: set[int] = set()
+        self._modules = self._requests = 0
+        self._next = FIRST
+
+    def after(self, visit: Visit, path: str) -> list[Leak]:
+        """What leaks, as far as it is seen by now: each leak once."""
+        self._requests += 1
+        if self._requests < self._next:
+            return []
+        began = time.perf_counter()
+        leaks = [self._leak(path, suspect) for suspect in self._look(visit)]
+        self._next = self._requests + ceil((time.perf_counter() - began) / SECONDS_PER_REQUEST)
+        return leaks
+
+    def _look(self, visit: Visit) -> list[Suspect]:
+        gc.collect()
+        if self._modules != len(sys.modules):  # what was imported has a state of its own
+            self._modules = len(sys.modules)
+            self._looks.clear()
+            self._strays = list(of_strays(self._scope, self._looker.entered(self._roots())))
+        request = visit.request() if visit.request else None
+        traces = Traces(fresh={id(request)} if request is not None else ())
+        with uncollected():
+            look = self._looker.look(self._all_roots(), traces)
+        self._looks.append(look)
+        found = [*self._growing(), *self._keeping(request, look)]
+        new = [it for it in found if it.place not in self._told]
+        self._told.update(it.place for it in new)
+        return new
+
+    def _growing(self) -> Iterator[Suspect]:
+        if len(self._looks) < GROWING:
+            return
+        first, last = self._looks[0], self._looks[-1]
+        for place, size in last.sizes.items():
+            if size > first.sizes[place]:
+                sizes = [look.sizes[place] for look in self._looks]
+                if all(before < after for before, after in pairwise(sizes)):
+                    growth = tuple(it - sizes[0] for it in sizes[1:])
+                    yield Suspect(place, growth, is_container=True)
+
+    def _keeping(self, request: object, look: Look) -> Iterator[Suspect]:
+        if request is None:
+            return
+        place = look.homes.get(id(request))
+        if place is None and (holder := holder_of(request)):
+            if not self._scope.may_hold(holder.module):
+                return
+            place = self._places.root("kept object", holder.name)
+        if place is not None:
+            self._kept[place := self._places.container(place)] += 1
+            if self._kept[place] == KEPT:
+                yield Suspect(place, (1,) * KEPT, is_container=True)
+
+    def _leak(self, path: str, suspect: Suspect) -> Leak:
+        wanted = {suspect.place, *self._places.above(suspect.place)}
+        held = self._looker.look(self._all_roots(), wanted=wanted).wanted
+        teller = Teller(path, self._places, self._sources, self._scope, held)
+        return teller.leak(suspect, None)
+
+    def _all_roots(self) -> Iterator[Root]:
+        yield from self._roots()
+        yield from self._strays
+
+    def _roots(self) -> Iterator[Root]:
+        yield from of_modules(self._scope)
+        yield from self._framework.roots()
+        yield from of_process()
