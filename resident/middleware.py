@@ -6,6 +6,8 @@ from functools import cached_property
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
@@ -13,7 +15,7 @@ from resident.isolation.context import ISOLATED, RequestContexts, Visit
 from resident.isolation.resetters import Resetters
 from resident.worker import worker
 
-__all__ = ["ResetStateMiddleware"]
+__all__ = ["LeakDetectionMiddleware", "ResetStateMiddleware"]
 
 GetResponse = Callable[[HttpRequest], Any]
 
@@ -65,6 +67,40 @@ class ResetStateMiddleware:
         except BaseException:  # SystemExit: Django would neither close it nor say that it ended
             request.close()
             raise
+        return response
+
+
+class LeakDetectionMiddleware:
+    """Looks for what requests leave behind, while you develop. Right after ResetStateMiddleware.
+
+    Withdraws itself where DEBUG is off, and under ASGI, where requests of a thread overlap. When a
+    request begins, it looks at what the one before it has left: only then is that one over, its
+    body sent, its resetters run. Each leak is logged once, by `resident.leaks`, and listed in the
+    admin.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        if not settings.DEBUG or iscoroutinefunction(get_response):
+            raise MiddlewareNotUsed
+        # Here, so that a server which does not look has nothing of it in memory.
+        from resident.leaks.detection import Detection  # noqa: PLC0415
+        from resident.leaks.journal import journal  # noqa: PLC0415
+        from resident.leaks.watch import Watch  # noqa: PLC0415
+
+        self._get_response = get_response
+        self._detection = Detection(Watch(), journal)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        end = self._detection.begin(request, request.method or "", request.path)
+        try:
+            response: HttpResponseBase = self._get_response(request)
+        except BaseException:  # SystemExit: there is no response that could be closed
+            end()
+            raise
+        response._resource_closers.append(end)  # type: ignore[attr-defined] # noqa: SLF001 - as above
         return response
 
 

@@ -140,7 +140,7 @@ def test_what_is_unknown_is_said_so(viewer: Client) -> None:
     keep(replace(CACHE, file="", line=0, put_in=None, value="", growth=(1,)))
     told = seen(viewer)
     assert "module global unknown 1 Name it" in told
-    assert "once" in told
+    assert "times since" not in told
     assert "put in at" not in told
 
 
