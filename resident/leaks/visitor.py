@@ -206,10 +206,12 @@ def _named(name: str) -> Any:
     try:
         return _options(model).default_manager.get(**{model.USERNAME_FIELD: name})
     except model.DoesNotExist:
+        problem = f"There is no user whose {model.USERNAME_FIELD} is {name!r}."
         remedy = "name one that exists."
     except DatabaseError as error:
-        remedy = f"make the database ready ({type(error).__name__}), such as with migrate."
-    raise LeaksError(f"There is no user whose {model.USERNAME_FIELD} is {name!r}.", remedy=remedy)
+        problem = f"The user {name!r} can't be looked up: {error}."
+        remedy = "make the database ready, such as with manage.py migrate."
+    raise LeaksError(problem, remedy=remedy)
 
 
 def _need(path: str) -> None:

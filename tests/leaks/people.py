@@ -77,6 +77,17 @@ class Employee(models.Model):
         return self.name
 
 
+class Stranger(AbstractBaseUser):
+    """Nobody has made its table."""
+
+    USERNAME_FIELD = "name"
+    name = models.CharField(max_length=100, unique=True)
+
+    class Meta:
+        app_label = "greeting"
+        managed = False
+
+
 def those(model: Any) -> Any:
     """The rows of a model."""
     return model._default_manager

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.mail import send_mail
 from django.db import connection, transaction
@@ -106,6 +107,11 @@ def _pass_on(execute: Any, *arguments: Any) -> Any:
     return execute(*arguments)
 
 
+def mailers(request: HttpRequest) -> HttpResponse:
+    told.append(settings.MAILERS)  # type: ignore[misc] # of Django 6.1
+    return HttpResponse("told")
+
+
 def mail(request: HttpRequest) -> HttpResponse:
     send_mail("subject", "text", "from@example.com", ["to@example.com"])
     return HttpResponse("sent")
@@ -146,6 +152,7 @@ urlpatterns = [
     path("break", break_transaction),
     path("close", close),
     path("mail", mail),
+    path("mailers", mailers),
     path("stream", stream),
     path("leave", leave),
     path("fail", fail),

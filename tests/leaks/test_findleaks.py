@@ -80,6 +80,8 @@ MIDDLEWARE.insert(0, "resident.middleware.ResetStateMiddleware")
 DATABASES["away"] = {
     "ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "missing" / "db.sqlite3"
 }
+DATABASES["none"] = {"ENGINE": "django.db.backends.dummy"}
+DATABASES["driverless"] = {"ENGINE": "shop.missing"}
 DATABASES["persistent"] = DATABASES["default"] | {"CONN_MAX_AGE": None}
 """
 

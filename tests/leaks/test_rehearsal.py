@@ -12,7 +12,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 from django.db.models.signals import pre_save
-from django.test import Client, override_settings
+from django.test import Client, RequestFactory, override_settings
 
 from resident.exceptions import LeaksError
 from resident.isolation.context import IsolatedApplication
@@ -251,6 +251,25 @@ def test_no_mail_leaves(rehearse: Rehearse) -> None:
     assert backend == settings.EMAIL_BACKEND
     mail.send_mail("subject", "text", None, ["to@example.com"])
     assert len(mail.outbox) == 1
+
+
+def test_no_mailer_of_the_settings_is_used(rehearse: Rehearse) -> None:
+    mailers = {"default": {"BACKEND": "shop.Mailer"}, "bulk": {"BACKEND": "shop.Mailer"}}
+    with override_settings(MAILERS=mailers):
+        visits(rehearse("/mailers"), 1)
+        assert mailers == settings.MAILERS  # type: ignore[misc] # of Django 6.1
+    dummy = {"BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    assert rehearsed.told == [{"default": dummy, "bulk": dummy}]
+
+
+@pytest.mark.django_db
+def test_the_handler_serves_other_requests_as_djangos_does() -> None:
+    statuses: list[str] = []
+    for method in ("get", "post"):
+        environ = getattr(RequestFactory(), method)("/guarded").environ
+        handler: Any = Handler()
+        handler(environ, lambda status, headers: statuses.append(status)).close()
+    assert statuses == ["200 OK", "403 Forbidden"]
 
 
 # Users

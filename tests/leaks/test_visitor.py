@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import override_settings
 
+from resident.exceptions import LeaksError
 from resident.leaks.environ import Tokens
 from resident.leaks.visitor import Visitor
 from tests.leaks.people import Author, Contract, Employee, Person, tables, those
@@ -60,3 +61,11 @@ def test_a_model_that_allows_no_other_like_it() -> None:
     assert visitor.notes == [
         "No user like 'ada' could be made for each request (LeaksError), so they make all of them."
     ]
+
+
+def test_a_database_that_is_not_ready() -> None:
+    with (
+        override_settings(AUTH_USER_MODEL="greeting.Stranger"),
+        pytest.raises(LeaksError, match=r"'ada' can't be looked up: no such table(.|\n)*migrate"),
+    ):
+        Visitor("ada")
