@@ -76,7 +76,12 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(chromium: Browser, live_server: LiveServer, client: Client) -> Iterator[Browser]:
+def page(
+    django_db_setup: None,  # before the server, or its threads would connect by themselves
+    chromium: Browser,
+    live_server: LiveServer,
+    client: Client,
+) -> Iterator[Browser]:
     """The page of somebody who may see it, on a desk, by day, with four leaks on it."""
     journal.clear()
     for leak in LEAKS:
