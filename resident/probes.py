@@ -17,7 +17,7 @@ __all__ = ["DatabaseSessions", "ProcessState", "new_probes"]
 TOKEN = re.compile(r"[0-9a-z]{32}|127(?:\.\d{1,3}){3}", re.IGNORECASE)
 """What is another text in each request."""
 
-LOOKED_AT = (".handlers", ".filters")
+LOOKED_AT = re.compile(r"logging\..*\.(handlers|filters)$")
 """What a hunt looks at by itself, and sees grow."""
 
 
@@ -48,9 +48,9 @@ class ProcessState:
         for watch in self._watches:
             changed = [] if watch.is_same() else list(watch.changes())
             for change in changed:
-                if not change.place.endswith(LOOKED_AT):
+                if not LOOKED_AT.match(change.place):
                     change.undo()
-                    yield _kind(change.place), TOKEN.sub("…", change.place)
+                    yield _kind(change.place), _name(change.place)
 
 
 class DatabaseSessions:
@@ -108,6 +108,11 @@ def _statement(sql: Any) -> str:
 
 NAMED = frozenset({"SET", "CREATE", "ALTER", "PRAGMA", "SELECT", "RESET"})
 """Statements whose second word says what they change."""
+
+
+def _name(place: str) -> str:
+    """The place, unless its name is a user's: then it is another with each."""
+    return re.sub(r"\[.*\]", "['…']", place) if TOKEN.search(place) else place
 
 
 def _kind(place: str) -> str:

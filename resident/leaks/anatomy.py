@@ -20,6 +20,7 @@ __all__ = [
     "ENTRY",
     "LRU_CACHE",
     "Anatomy",
+    "Part",
     "Step",
     "lineage",
     "module_of",
@@ -40,7 +41,8 @@ Step = tuple[str, Any]
 ENTRY: Step = ("entry", None)
 """The step to an entry of a container that has no keys."""
 
-Parts = Iterable[tuple[Step, Any]]
+Part = tuple[Step, Any]
+Parts = Iterable[Part]
 
 
 class Anatomy:

@@ -29,9 +29,19 @@ def growing(before: Look, looks: Sequence[Look]) -> dict[int, tuple[int, ...]]:
     return found
 
 
-def renewed(looks: Sequence[Look]) -> set[int]:
-    """The places where after each request something of that very request is found."""
-    return set.intersection(*(it.marked | it.fresh | it.left for it in looks))
+def renewed(looks: Sequence[Look], places: Places) -> set[int]:
+    """The places where after each request something of that very request is found.
+
+    Where it is in something that each request has made, it is that.
+    """
+    fresh = set.intersection(*(it.fresh for it in looks))
+    found = set.intersection(*(it.marked | it.own | it.left for it in looks))
+    return {_topmost([it, *places.above(it)], fresh) for it in found}
+
+
+def _topmost(way: Sequence[int], fresh: Collection[int]) -> int:
+    """The last place on a way to the root that is among these; else the first."""
+    return next((it for it in reversed(way) if it in fresh), way[0])
 
 
 def goes_on(growth: Sequence[int], sizes: Sequence[int], requests: int) -> bool:

@@ -1,6 +1,7 @@
 """To look at one page: requests are rehearsed, and what they leave behind is found."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,11 +77,10 @@ def find_leaks(
 
 
 def find_leaks_of(rehearsal: Rehearsal, *, accept_failures: bool = False, **how: Any) -> Findings:
-    """Look at what is rehearsed. A page that fails is asked once, and not looked at."""
-    observer = _Observer(rehearsal)
-    observer.request()
+    """Look at what is rehearsed. A page that fails is asked no more, and not looked at."""
+    observer = _Observer(rehearsal, accept_failures=accept_failures)
     leaks = []
-    if accept_failures or observer.status < FAILURES:
+    with suppress(_Failed):
         leaks = hunt(rehearsal.path, observer.request, Django(Sources()), **how)
     return Findings(
         rehearsal.path,
@@ -92,11 +92,16 @@ def find_leaks_of(rehearsal: Rehearsal, *, accept_failures: bool = False, **how:
     )
 
 
+class _Failed(Exception):  # noqa: N818 - it ends a hunt, nobody sees it
+    """A page answers that it has failed."""
+
+
 class _Observer:
     """Keeps the worst answer of a rehearsal."""
 
-    def __init__(self, rehearsal: Rehearsal) -> None:
+    def __init__(self, rehearsal: Rehearsal, *, accept_failures: bool) -> None:
         self._rehearsal = rehearsal
+        self._accepts_failures = accept_failures
         self.status = 0
         self.location = ""
 
@@ -104,4 +109,6 @@ class _Observer:
         visit = self._rehearsal.request()
         if self._rehearsal.status > self.status:
             self.status, self.location = self._rehearsal.status, self._rehearsal.location
+        if self.status >= FAILURES and not self._accepts_failures:
+            raise _Failed
         return visit

@@ -47,8 +47,9 @@ class Django:
         """The receivers of signals, the settings, and the connections of this thread."""
         for name, signal in self._signals:
             yield Root("signal receiver", f"{name}.receivers", _live(signal), 4, _counting(signal))
-        for name, value in list(vars(settings._wrapped).items()):  # type: ignore[misc] # noqa: SLF001
-            yield Root("process state", f"settings.{name}", value, 3)
+        holder = settings._wrapped  # type: ignore[misc] # noqa: SLF001 - what they are kept in
+        for name, value in list(vars(holder).items()):
+            yield Root("process state", f"settings.{name}", value, 3, _reading(holder, name))
         for connection in connections.all(initialized_only=True):
             for name, value in list(vars(connection).items()):
                 if name not in OF_DJANGO:
@@ -124,9 +125,9 @@ def _counting(signal: Signal) -> Any:
     return lambda: len(signal.receivers)
 
 
-def _reading(connection: Any, name: str) -> Any:
+def _reading(holder: Any, name: str) -> Any:
     def read() -> tuple[int, int]:
-        value = vars(connection).get(name)
+        value = vars(holder).get(name)
         return id(value), len(value) if type(value) in (list, dict, set) else 0
 
     return read

@@ -102,6 +102,8 @@ def _holder(named: tuple[str, str], way: list[Any]) -> Holder:
     for whole, part in zip(way, way[1:], strict=False):
         step = _step(whole, part, is_namespace=is_namespace)
         name += step
+        if step.startswith("["):  # what is in an entry is of the entry's making
+            break
         is_namespace = not step and type(part) is dict  # from an instance to its attributes
     return Holder(module, name, way)
 

@@ -112,7 +112,7 @@ class Hunt:
         self._scope = scope
         self._probes = probes
         self._places = Places()
-        self._looker = Looker(scope, self._places)
+        self._looker = Looker(scope, self._places, framework.kept)
         self._sources = Sources()
         self._base = contextvars.copy_context()
         self._context = self._base.copy()
@@ -130,7 +130,7 @@ class Hunt:
             grown = self._confirmed(grew, looks[-1])
             if len(grown) < len(grew):  # a pool was not full: what was new in it tells nothing
                 looks, survivors = self._watch(requests)
-        found = outermost(grown.keys() | (renewed(looks) - noise), self._places)
+        found = outermost(grown.keys() | (renewed(looks, self._places) - noise), self._places)
         places, holders = self._kept(survivors, looks[-1], found)
         once = (1,) * requests
         suspects = [Suspect(it, grown.get(it, once), it in grown) for it in found]
@@ -143,13 +143,14 @@ class Hunt:
         self._context = self._base.copy()
         for probe in self._probes:
             probe.begin()
-        visit = self._context.run(self._make)
-        self._changed = [change for probe in self._probes for change in probe.changes()]
-        return visit
+        try:
+            return self._context.run(self._make)
+        finally:
+            self._changed = [change for probe in self._probes for change in probe.changes()]
 
     def _watch(self, requests: int) -> tuple[list[Look], Survivors]:
         """A look after each request, and what of all of them outlives its request."""
-        looks, survivors = [], Survivors(self._framework.kept, self._scope)
+        looks, survivors = [], Survivors(self._looker)
         gc.freeze()
         for _ in range(requests):
             visit = self._request()
@@ -216,7 +217,7 @@ class Hunt:
                 holder = holder_of(value, survivors.own_ids)
                 if holder and self._scope.may_hold(holder.module):
                     holders[self._places.root("kept object", holder.name)] = holder
-            elif survivors.is_of_request(type(value)):
+            elif self._looker.is_of_request(type(value)):
                 places.add(self._places.container(home))
         return outermost(places | set(found), self._places) - set(found), holders
 

@@ -17,13 +17,14 @@ from typing import Any
 from resident.leaks.anatomy import (
     LRU_CACHE,
     Anatomy,
+    Part,
     lineage,
     module_of,
     module_of_function,
     namespace_of,
     qualified_name,
 )
-from resident.leaks.places import Places
+from resident.leaks.places import NOWHERE, Places
 from resident.leaks.scope import Scope
 
 __all__ = ["NO_TRACES", "Look", "Looker", "Root", "Traces", "uncollected"]
@@ -94,6 +95,8 @@ class Look:
         sizes: how much each place holds.
         marked: places with a token of the last request.
         fresh: places with an object that the last request has made.
+        own: those of them where it is one of what is looked at, or of what should end with its request:
+            anything else may be worked out anew each time.
         homes: of each such object, by its id, the place where it was found.
         left: places that the last request has changed, whatever it put there.
         wanted: what is at the places that were asked for, each with what holds it.
@@ -103,22 +106,32 @@ class Look:
     marked: set[int] = field(default_factory=set)
     fresh: set[int] = field(default_factory=set)
     homes: dict[int, int] = field(default_factory=dict)
+    own: set[int] = field(default_factory=set)
     left: set[int] = field(default_factory=set)
     wanted: dict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-_Item = tuple[int, Any, Any, int, bool]
-"""A place, what is there, what holds it, how many steps may follow, and whether what is of the last
-request is no news there: in a set and in a cache of calls it is looked up by itself."""
+_Item = tuple[int, Any, int, bool, Any]
+"""A place, what is there, how many steps may follow, whether what is of the last request is no news
+there (in a set and in a cache of calls it is looked up by itself), and what is done with it."""
 
 
 class Looker:
-    """Looks from the same roots again and again; lives as long as a hunt."""
+    """Looks from the same roots again and again; lives as long as a hunt.
 
-    def __init__(self, scope: Scope, places: Places) -> None:
+    Args:
+        scope: what is entered.
+        places: numbers what is seen.
+        kept: names of classes whose instances end with their request.
+    """
+
+    def __init__(self, scope: Scope, places: Places, kept: Collection[str] = ()) -> None:
         self.scope = scope
+        self._kept = frozenset(kept)
+        self._concerns: dict[int, tuple[type, bool]] = {}
         self.places = places
-        self._roles: dict[int, tuple[type, Callable[[_Search, _Item, type], None] | None]] = {}
+        self.roles: dict[int, _Role] = {}
+        self._kinds: list[type] = []
         self._anatomies: dict[int, Anatomy] = {}
 
     def look(
@@ -135,12 +148,22 @@ class Looker:
         search.run(roots)
         return search.seen
 
-    def role_of(self, kind: type) -> "Callable[[_Search, _Item, type], None] | None":
-        """What a search does with an instance of this class; None where it passes by."""
-        known = self._roles.get(id(kind))
+    def role_of(self, kind: type) -> "_Role":
+        """What a search does with the instances of a class; None where it passes them by."""
+        role = self.roles[id(kind)] = self._role(kind)
+        self._kinds.append(kind)  # so that its id is not given to another
+        return role
+
+    def is_of_request(self, kind: type) -> bool:
+        """Whether an instance should end with its request: it is one, a user, a row of a table."""
+        return any(qualified_name(base) in self._kept for base in lineage(kind))
+
+    def concerns(self, kind: type) -> bool:
+        """Whether an instance is told by itself when a request has left it: not each is."""
+        known = self._concerns.get(id(kind))
         if known is None:
-            # The class is kept, so that its id is not given to another.
-            known = self._roles[id(kind)] = (kind, self._role(kind))
+            concerns = self._is_covered(kind) or self.is_of_request(kind)
+            known = self._concerns[id(kind)] = (kind, concerns)
         return known[1]
 
     def anatomy_of(self, kind: type) -> Anatomy:
@@ -149,12 +172,12 @@ class Looker:
             anatomy = self._anatomies[id(kind)] = Anatomy(kind)
         return anatomy
 
-    def _role(self, kind: type) -> "Callable[[_Search, _Item, type], None] | None":
+    def _role(self, kind: type) -> "_Role":
         if issubclass(kind, (str, bytes)):
             return _Search.read_text
         if issubclass(kind, LEAVES):
             return None
-        if issubclass(kind, int):
+        if kind is int:
             return _Search.read_number
         if issubclass(kind, type):
             return _Search.enter_class
@@ -206,26 +229,39 @@ class _Search:
 
     def run(self, roots: Iterable[Root]) -> None:
         for root in roots:
-            place = self._places.root(root.kind, root.name)
-            self._queue.append((place, root.value, None, root.depth, False))
-        queue, seen, role_of = self._queue, self.seen, self._looker.role_of
+            step = (root.kind, root.name)
+            self._follow(NOWHERE, None, [(step, root.value)], root.depth + 1, is_quiet=False)
+        queue = self._queue
         while queue:
-            item = queue.popleft()
-            value = item[1]
-            if item[0] in self._wanted:
-                self.found.wanted[item[0]].append((item[2], value))
-            act = role_of(kind := type(value))
-            if act is None:
-                continue
-            if act is _Search.read_text or act is _Search.read_number:
-                act(self, item, kind)
-            elif id(value) not in seen:
-                seen.add(id(value))
-                act(self, item, kind)
+            place, value, depth, is_quiet, enter = queue.popleft()
+            enter(self, place, value, depth, is_quiet)
 
-    def read_text(self, item: _Item, kind: type) -> None:
-        place, text, _, _, is_quiet = item
-        base: Any = str if issubclass(kind, str) else bytes
+    def _follow(
+        self, place: int, whole: Any, parts: Iterable[Part], depth: int, *, is_quiet: bool
+    ) -> None:
+        """Take note of the parts, and of those that have parts themselves for later."""
+        roles, role_of, part_of = self._looker.roles, self._looker.role_of, self._places.part
+        for step, value in parts:
+            kind = type(value)
+            try:
+                role = roles[id(kind)]
+            except KeyError:
+                role = role_of(kind)
+            if role is None:
+                continue
+            if role is _READ_NUMBER and value not in self._numbers:
+                continue
+            part = part_of(place, step)
+            if part in self._wanted:
+                self.found.wanted[part].append((whole, value))
+            if role in _READ:
+                role(self, part, value, depth, is_quiet)
+            elif id(value) not in self.seen:
+                self.seen.add(id(value))
+                self._queue.append((part, value, depth - 1, is_quiet, role))
+
+    def read_text(self, place: int, text: Any, _: int, is_quiet: bool) -> None:
+        base: Any = str if issubclass(type(text), str) else bytes
         size = base.__len__(text)
         self.found.sizes[place] += size
         if is_quiet or size > LONGEST:
@@ -233,78 +269,79 @@ class _Search:
         if (self._text if base is str else self._bytes).search(text):
             self.found.marked.add(place)
 
-    def read_number(self, item: _Item, kind: type) -> None:
-        if not item[4] and kind is int and item[1] in self._numbers:
-            self.found.marked.add(item[0])
+    def read_number(self, place: int, _: int, __: int, is_quiet: bool) -> None:
+        if not is_quiet:
+            self.found.marked.add(place)
 
-    def enter_class(self, item: _Item, kind: type) -> None:  # noqa: ARG002 - as the others
-        value = item[1]
-        if not self._covers(module_of(value)):
+    def enter_class(self, place: int, cls: type, _: int, is_quiet: bool) -> None:
+        if not self._covers(module_of(cls)):
             return
-        self._note(item, type(value))
-        place = self._own_place(item, "class attribute", qualified_name(value))
-        for name, part in list(namespace_of(value).items()):
-            step = ("attribute", name)
-            self._queue.append((self._places.part(place, step), part, value, DEPTH, False))
+        self._note(place, cls, is_quiet)
+        place = self._own_place(place, "class attribute", qualified_name(cls))
+        parts = [(("attribute", name), part) for name, part in namespace_of(cls).items()]
+        self._follow(place, cls, parts, DEPTH, is_quiet=False)
 
-    def enter_function(self, item: _Item, kind: type) -> None:
+    def enter_function(self, place: int, function: Any, _: int, is_quiet: bool) -> None:
         """By its own name, unless it only bears the name of what it wraps."""
-        function = item[1]
-        if not self._covers(function.__module__):
+        module = function.__module__
+        if not self._covers(module):
             return
-        self._note(item, kind)
-        name = f"{function.__module__}.{function.__qualname__}"
-        is_own = module_of_function(function) == function.__module__
-        place = self._own_place(item, "function", name) if is_own else item[0]
-        self._enter_parts(place, function, kind, DEPTH, is_quiet=False)
+        self._note(place, function, is_quiet)
+        if module_of_function(function) == module:
+            place = self._own_place(place, "function", f"{module}.{function.__qualname__}")
+        self._follow_parts(place, function, DEPTH, is_quiet=False)
 
-    def enter_cache(self, item: _Item, kind: type) -> None:
-        cache = item[1]
+    def enter_cache(self, place: int, cache: Any, depth: int, is_quiet: bool) -> None:
         module, name = getattr(cache, "__module__", ""), getattr(cache, "__qualname__", "")
         if not self._covers(module) or type(name) is not str:
             return
-        self._note(item, kind)
+        self._note(place, cache, is_quiet)
         place = self._places.root("lru_cache", f"{module}.{name}")
-        anatomy = self._looker.anatomy_of(kind)
+        anatomy = self._looker.anatomy_of(LRU_CACHE)
         if not anatomy.is_bounded(cache):
             self.found.sizes[place] += anatomy.measure(cache)
         if place in self._wanted:
             self.found.wanted[place].append((None, cache))
-        self._enter_parts(place, cache, kind, item[3], is_quiet=True)
-        wrapped = self._places.part(place, ("attribute", "__wrapped__"))
-        self._queue.append((wrapped, getattr(cache, "__wrapped__", None), cache, item[3], False))
+        self._follow_parts(place, cache, depth, is_quiet=True)
+        wrapped = (("attribute", "__wrapped__"), getattr(cache, "__wrapped__", None))
+        self._follow(place, cache, [wrapped], depth, is_quiet=False)
 
-    def enter(self, item: _Item, kind: type) -> None:
-        place, value, _, depth, is_quiet = item
-        self._note(item, kind)
-        anatomy = self._looker.anatomy_of(kind)
-        if anatomy.measure:
-            self.found.sizes[place] += anatomy.measure(value)
+    def enter(self, place: int, value: Any, depth: int, is_quiet: bool) -> None:
+        self._note(place, value, is_quiet)
+        kind = type(value)
+        if measure := self._looker.anatomy_of(kind).measure:
+            self.found.sizes[place] += measure(value)
         if depth:
             is_quiet = is_quiet or issubclass(kind, (set, frozenset))
-            self._enter_parts(place, value, kind, depth, is_quiet=is_quiet)
+            self._follow_parts(place, value, depth, is_quiet=is_quiet)
 
-    def _enter_parts(
-        self, place: int, whole: Any, kind: type, depth: int, *, is_quiet: bool
-    ) -> None:
-        part_of, append = self._places.part, self._queue.append
-        for step, part in self._looker.anatomy_of(kind).parts(whole):
-            append((part_of(place, step), part, whole, depth - 1, is_quiet))
+    def _follow_parts(self, place: int, whole: Any, depth: int, *, is_quiet: bool) -> None:
+        parts = self._looker.anatomy_of(type(whole)).parts(whole)
+        self._follow(place, whole, parts, depth, is_quiet=is_quiet)
 
-    def _own_place(self, item: _Item, kind: str, name: str) -> int:
+    def _own_place(self, place: int, kind: str, name: str) -> int:
         """That of its name, or where it was found, if another is known by that name already: a
         decorator, for instance, gives all its functions the same one.
         """
-        place = self._places.root(kind, name)
-        if place in self._named:
-            return item[0]
-        self._named.add(place)
-        return place
+        own = self._places.root(kind, name)
+        if own in self._named:
+            return place
+        self._named.add(own)
+        return own
 
-    def _note(self, item: _Item, kind: type) -> None:
+    def _note(self, place: int, value: Any, is_quiet: bool) -> None:
         """Where it is of the last request: where a fixed name leads to what each request renews."""
-        place, value, _, _, is_quiet = item
-        if id(value) in self._fresh:
-            self.found.homes[id(value)] = place
-            if not is_quiet and not issubclass(kind, (tuple, frozenset)):
-                self.found.fresh.add(place)
+        if id(value) not in self._fresh:
+            return
+        self.found.homes[id(value)] = place
+        kind = type(value)
+        if not is_quiet and not issubclass(kind, (tuple, frozenset)):
+            self.found.fresh.add(place)
+            if self._looker.concerns(kind):
+                self.found.own.add(place)
+
+
+_Role = Callable[[_Search, int, Any, int, bool], None] | None
+
+_READ_NUMBER = _Search.read_number
+_READ = (_Search.read_text, _Search.read_number)

@@ -115,7 +115,10 @@ def _of_threads() -> Iterator[Root]:
 
 def target_of(thread: threading.Thread) -> tuple[str, Any]:
     """What a thread runs, and its dotted name."""
-    function = dict(_named(thread)).get("_target")
+    attributes = dict(_named(thread))
+    function = attributes.get("_target")
+    if function is None:
+        function = attributes.get("function")  # of a Timer
     while type(function) is partial:
         function = function.func
     if type(function) is types.MethodType:

@@ -4,8 +4,8 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from resident.leaks.anatomy import lineage, module_of, module_of_function, qualified_name
-from resident.leaks.scope import Scope
+from resident.leaks.anatomy import module_of, module_of_function, qualified_name
+from resident.leaks.look import Looker
 
 __all__ = ["Survivors"]
 
@@ -15,14 +15,11 @@ class Survivors:
     that are there after it; lives as long as a hunt, and keeps only those of the last request.
 
     Args:
-        kept: names of classes whose instances end with their request.
-        scope: whose objects count beside them.
+        looker: knows whose objects count.
     """
 
-    def __init__(self, kept: frozenset[str], scope: Scope) -> None:
-        self._kept = kept
-        self._scope = scope
-        self._of_request: dict[int, tuple[type, bool]] = {}
+    def __init__(self, looker: Looker) -> None:
+        self._looker = looker
         self._common: set[str] | None = None
         self._last: list[Any] = []
 
@@ -44,20 +41,13 @@ class Survivors:
         self._last[:] = [it for it in self._last if _name_of(it) in common]
         return self._last
 
-    def is_of_request(self, kind: type) -> bool:
-        """Whether it is a request, a user, a model instance: what should end with the request."""
-        known = self._of_request.get(id(kind))
-        if known is None:
-            is_one = any(qualified_name(base) in self._kept for base in lineage(kind))
-            known = self._of_request[id(kind)] = (kind, is_one)
-        return known[1]
-
     def _counts(self, value: Any) -> bool:
         kind = type(value)
         if kind is types.FunctionType:
-            return self._scope.covers(module_of_function(value))
-        owner = value if issubclass(kind, type) else kind
-        return self._scope.covers(module_of(owner)) or self.is_of_request(kind)
+            return self._looker.scope.covers(module_of_function(value))
+        if issubclass(kind, type):
+            return self._looker.scope.covers(module_of(value))
+        return self._looker.concerns(kind)
 
 
 def _name_of(value: Any) -> str:

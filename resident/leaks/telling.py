@@ -186,8 +186,8 @@ class Trail:
         return self._found[1][0] if len(self._found) > 1 else None
 
     @property
-    def function(self) -> FunctionType | None:
-        """The one that it is held by, or called by: what there is to define."""
+    def function(self) -> Any:  # mypy binds what is a FunctionType to the trail
+        """The one that it is held by, or called by; None where no function has to do with it."""
         if self.root_kind in ("thread", "signal receiver"):
             return function_of(self.value[-1]) if self.value else None
         if self.root_kind == "lru_cache":
@@ -228,7 +228,7 @@ def common_path(paths: Sequence[str]) -> str:
     """The path of files whose names differ in a part, which may be a user's."""
     if len(set(paths)) == 1:
         return paths[0]
-    start = re.sub(r"[^\W_]*$", "", commonprefix(paths))
+    start = re.sub(r"[A-Za-z0-9.]*$", "", commonprefix(paths))
     endings = {PurePath(path).suffix for path in paths}
     return f"{start}…{endings.pop() if len(endings) == 1 else ''}"
 
@@ -253,9 +253,10 @@ def _contents(value: Any, kind: type) -> str:
     return f" {kinds.pop()}" if len(kinds) == 1 else ""
 
 
-def function_of(value: object) -> FunctionType | None:
+def function_of(value: Any) -> FunctionType | None:
     """The function that is behind this, if one is."""
-    function: Any = value.__func__ if isinstance(value, MethodType) else value
+    kind = type(value)  # isinstance would evaluate what is lazy
+    function: Any = value.__func__ if kind is MethodType else value
     return function if type(function) is FunctionType else None
 
 

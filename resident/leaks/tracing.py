@@ -77,9 +77,8 @@ class _Tracer:
 
     def _follow(self, frame: FrameType, event: str, _: Any) -> Any:
         self._compare()
-        if event == "return" and (caller := self._covered_caller(frame)):
-            frame = caller
-        self._at = (frame.f_code, frame.f_lineno)
+        now = self._covered_caller(frame) if event == "return" else frame
+        self._at = (now.f_code, now.f_lineno) if now else None
         return self._follow
 
     def _compare(self) -> None:

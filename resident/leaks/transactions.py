@@ -188,7 +188,9 @@ def _undo(connection: BaseDatabaseWrapper, block: Atomic) -> None:
     """Roll back this block, and those that were entered inside of it and never left."""
     while block in connection.atomic_blocks:
         connection.atomic_blocks[-1].__exit__(_Undone, _Undone(), None)
-    connection.queries_log.clear()  # which holds what the request asked, where DEBUG is on
+    # What Django keeps of the request only while it is in a transaction, or where DEBUG is on.
+    connection.rollback_exc = None  # type: ignore[attr-defined] # a name that the stubs lack
+    connection.queries_log.clear()
 
 
 def _stay_open() -> None:
