@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from resident.models import Leak
 from tests.databases import PostgreSQL
 from tests.granian import ROOT, clean_environment
 
@@ -110,3 +111,7 @@ def test_it_needs_neither_users_nor_content_types(tmp_path: Path) -> None:
     assert "No changes detected" in site.manage("makemigrations", "--check")
     assert "No migrations to apply" in site.manage("migrate")
     assert site.manage("dumpdata").strip() == "[]"
+
+
+def test_it_is_called_as_the_leak_is() -> None:
+    assert str(Leak(name="shop.pricing.CACHE['…']")) == "shop.pricing.CACHE['…']"
