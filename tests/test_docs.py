@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,22 @@ def test_a_resetter_of_ones_own_is_run(shop: Path) -> None:
         text=True,
     )
     assert ran.stdout == '["the worker\'s"]\n'
+
+
+def test_the_readme_finds_the_line_that_leaks(shop: Path) -> None:
+    """What it prints is what the README says that it prints."""
+    command, _, printed = README.partition("    $ python manage.py findleaks /prices\n")
+    assert command
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "findleaks", "/prices"],
+        cwd=shop,
+        env=clean_environment(DJANGO_SETTINGS_MODULE="shop.settings"),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert printed.startswith(textwrap.indent(ran.stdout, "    "))
 
 
 def test_the_readme_has_both_commands() -> None:

@@ -37,7 +37,12 @@ WARM_UP = 3
 """Requests before the first look: the first fills caches, and the second what that one needs."""
 
 ROUNDS, PER_ROUND = 3, 100
-"""So many requests confirm what grows: a cache that keeps up to 250 entries is taken for bounded."""
+"""So many requests confirm what grows; a cache that keeps up to some 250 entries stops before."""
+
+OWN = ("module global", "class attribute", "function", "lru_cache", "instance attribute")
+"""Kinds of places that belong to what is looked at. What is elsewhere, in what Python and Django
+keep for everybody, is told if a line of what is looked at has put it there.
+"""
 
 
 class Framework(Protocol):
@@ -232,14 +237,18 @@ class Hunt:
         fingerprints = self._fingerprints(suspects, look, holders)
         lines = traced(self._request, fingerprints, self._scope)
         teller = Teller(self._path, self._places, self._sources, self._scope, look.wanted)
-        return [
+        leaks = [
             teller.leak(it, lines.get(it.place))
             for it in suspects
-            if it.place not in holders or it.place in lines
+            if it.place in lines or self._root_kind(it.place) in OWN
         ]
+        return sorted(leaks, key=lambda leak: (leak.name, leak.file, leak.line))
+
+    def _root_kind(self, place: int) -> str:
+        return str(self._places.chain(place)[0][0])
 
     def _is_descriptor(self, place: int) -> bool:
-        return self._places.whole(place)[1][0] in ("open file", "socket", "pipe")
+        return self._root_kind(place) in ("open file", "socket", "pipe")
 
     def _fingerprints(
         self, suspects: Sequence[Suspect], look: Look, holders: Mapping[int, Holder]
