@@ -59,12 +59,13 @@ def visits(rehearsal: Rehearsal, number: int = 2) -> list[Visit]:
         return [rehearsal.request() for _ in range(number)]
 
 
-def test_the_environ_is_that_of_granian(evidence: Evidence, rehearse: Rehearse) -> None:
+@pytest.mark.django_db
+def test_the_environ_is_that_of_granian(evidence: Evidence) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": "tests.leaks.rehearsed"}
     application = "tests.leaks.rehearsed:application"
     with Granian(evidence, variables, application=application) as granian:
         served = granian.serving().get("/meta?q=1").json()
-    visits(rehearse("/meta?q=1"), 1)
+    visits(Rehearsal("/meta?q=1", application=Handler()), 1)
     ours = {name: as_json(value) for name, value in rehearsed.told[0].items()}
     same = {name for name in served if name.startswith("wsgi.")} - {"wsgi.input", "wsgi.errors"}
     same |= {"GATEWAY_INTERFACE", "SERVER_SOFTWARE", "SERVER_PROTOCOL", "SERVER_NAME", "PATH"}
@@ -242,6 +243,8 @@ def test_no_csrf_token_is_asked_for(rehearse: Rehearse) -> None:
     assert Client(enforce_csrf_checks=True).post("/guarded").status_code == 403
 
 
+@pytest.mark.filterwarnings("ignore:.*MAILERS:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*MAILERS:PendingDeprecationWarning")
 def test_no_mail_leaves(rehearse: Rehearse) -> None:
     backend = settings.EMAIL_BACKEND
     rehearsal = rehearse("/mail")
