@@ -66,6 +66,9 @@ def test_this_project_has_no_fault() -> None:
         ("RESIDENT_KEEP", {"sys.path": True}, "RESIDENT_KEEP is of type dict"),
         ("RESIDENT_SESSION", "sometimes", "RESIDENT_SESSION is 'sometimes'"),
         ("RESIDENT_UNDO", True, "RESIDENT_UNDO is True"),
+        ("RESIDENT_FINDLEAKS", [], "RESIDENT_FINDLEAKS is of type list"),
+        ("RESIDENT_FINDLEAKS", {"EXCLUDE": "logout"}, r"RESIDENT_FINDLEAKS['EXCLUDE'] is of type"),
+        ("RESIDENT_FINDLEAKS", {"EXCLUDE": ["("]}, r"RESIDENT_FINDLEAKS['EXCLUDE'] lists '('"),
     ],
 )
 def test_settings(setting: str, value: object, said: str) -> None:
