@@ -50,6 +50,13 @@ def write(request):
     return HttpResponse("written")
 
 
+def closes(request):
+    Group.objects.create(name="before")
+    connections["default"].close()
+    Group.objects.create(name="after")
+    return HttpResponse(str(Group.objects.count()))
+
+
 def fails(request):
     raise ValueError("on purpose")
 
@@ -69,6 +76,7 @@ urlpatterns = [
     path("leaky", views.leaky),
     path("tenant", views.tenant),
     path("write", views.write),
+    path("closes", views.closes),
     path("fails", views.fails),
     path("away", views.away),
 ]
@@ -184,6 +192,9 @@ def test_what_a_request_writes_is_rolled_back_and_told(shop: Path) -> None:
     ran = findleaks(shop, "/write", "--user", "ada", *data, "--requests", "3", "--warm-up", "1")
     told = rf"{re.escape(AWAY)}/write: \d statements that wrote were rolled back in 'default'\.\n"
     assert re.fullmatch(told, ran.stderr)
+    assert ran.returncode == 0
+    ran = findleaks(shop, "/closes")
+    assert "/closes could not" not in ran.stderr
     assert ran.returncode == 0
     counted = manage(
         shop, "shell", "-c",
