@@ -18,6 +18,7 @@ from typing import Any
 
 __all__ = [
     "ENTRY",
+    "KEY",
     "LRU_CACHE",
     "Anatomy",
     "Part",
@@ -40,6 +41,9 @@ Step = tuple[str, Any]
 
 ENTRY: Step = ("entry", None)
 """The step to an entry of a container that has no keys."""
+
+KEY: Step = ("object", None)
+"""The step to a key that is no plain value."""
 
 Part = tuple[Step, Any]
 Parts = Iterable[Part]
@@ -149,13 +153,18 @@ _HIDING = (BaseException, partial, staticmethod, classmethod)
 
 def _entries_of_dict(whole: Any) -> Iterator[tuple[Step, Any]]:
     for key, value in list(dict.items(whole))[-LARGEST:]:
-        yield ("key", key) if _is_plain(key) else ("object", id(key)), value
+        if _is_plain(key):
+            yield ("key", key), value
+        else:
+            yield KEY, key
+            yield ("object", id(key)), value
 
 
 def _is_plain(key: Any) -> bool:
     """Whether a key can be compared without running anybody's code."""
     kind = type(key)
-    return kind in _SCALARS or (kind is tuple and all(map(_is_plain, key)))
+    is_scalar = any(kind is it for it in _SCALARS)  # a metaclass may have an __eq__ of its own
+    return is_scalar or (kind is tuple and all(map(_is_plain, key)))
 
 
 def _entries_of(base: Any) -> Callable[[Any], Parts]:

@@ -13,6 +13,7 @@ from django.core.cache import caches
 from django.db import connections
 from django.dispatch import Signal
 from django.urls import base as urls
+from django.utils.translation import trans_real
 
 from resident.leaks.look import Root
 from resident.leaks.scope import namespace_of_module
@@ -68,7 +69,11 @@ class Django:
         name = self._variables.get(variable, variable.name)
         if variable not in self._of_locals:
             return {name: value}
-        return {f"{name}.{attribute}": part for attribute, part in _stored(value).items()}
+        return {
+            f"{name}.{attribute}": part
+            for attribute, part in _stored(value).items()
+            if not _is_default_language(variable, part)
+        }
 
     def _name_variables(self) -> None:
         """Find those of the modules, of which a request may have imported more."""
@@ -106,6 +111,13 @@ def _variables_of(local: Any) -> list[ContextVar[Any]]:
     data = vars(storage).get("_data")
     found = data.values() if isinstance(data, dict) else [data]
     return [it for it in found if isinstance(it, ContextVar)]
+
+
+def _is_default_language(variable: ContextVar[Any], value: Any) -> bool:
+    """Whether it is what a request finds that sets none: `translation.override` ends with that."""
+    if variable not in _variables_of(trans_real._active):  # type: ignore[attr-defined] # noqa: SLF001 - the only way to it
+        return False
+    return bool(value.to_language() == settings.LANGUAGE_CODE)
 
 
 def _stored(value: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import traceback
 import types
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from resident.leaks.anatomy import Anatomy, module_of, namespace_of, qualified_name
@@ -99,7 +100,7 @@ def _way(found: list[Any], parents: list[int], place: int) -> list[Any]:
 def _holder(named: tuple[str, str], way: list[Any]) -> Holder:
     module, name = named
     is_namespace = type(way[0]) is dict
-    for whole, part in zip(way, way[1:], strict=False):
+    for whole, part in pairwise(way):
         step = _step(whole, part, is_namespace=is_namespace)
         name += step
         if step.startswith("["):  # what is in an entry is of the entry's making

@@ -9,11 +9,11 @@ what has a bound stops. One more request, followed line by line, tells who put i
 import contextvars
 import gc
 import sys
+from _io import _IOBase  # io.IOBase is an ABC, which asks metaclasses
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from io import IOBase
 from socket import socket
 from typing import Any, Protocol
 
@@ -293,7 +293,7 @@ def _keeps_open(value: Any) -> bool:
     kind = type(value)
     if not issubclass(kind, (list, tuple, set, dict, deque)):
         return False
-    return any(issubclass(type(it), (IOBase, socket)) for _, it in Anatomy(kind).parts(value))
+    return any(issubclass(type(it), (_IOBase, socket)) for _, it in Anatomy(kind).parts(value))
 
 
 def _sizes(chain: Sequence[Any]) -> Hashable:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from resident.leaks.anatomy import (
+    KEY,
     LRU_CACHE,
     Anatomy,
     Part,
@@ -95,7 +96,7 @@ class Look:
         sizes: how much each place holds.
         marked: places with a token of the last request.
         fresh: places with an object that the last request has made.
-        own: those of them where it is one of what is looked at, or of what should end with its request:
+        own: those of them where it is one of what is looked at, or should end with its request;
             anything else may be worked out anew each time.
         homes: of each such object, by its id, the place where it was found.
         left: places that the last request has changed, whatever it put there.
@@ -113,7 +114,8 @@ class Look:
 
 _Item = tuple[int, Any, int, bool, Any]
 """A place, what is there, how many steps may follow, whether what is of the last request is no news
-there (in a set and in a cache of calls it is looked up by itself), and what is done with it."""
+there (a key, and what is in a set and a cache of calls, is looked up by itself), and what is done
+with it."""
 
 
 class Looker:
@@ -173,24 +175,12 @@ class Looker:
         return anatomy
 
     def _role(self, kind: type) -> "_Role":
-        if issubclass(kind, (str, bytes)):
-            return _Search.read_text
-        if issubclass(kind, LEAVES):
-            return None
-        if kind is int:
-            return _Search.read_number
-        if issubclass(kind, type):
-            return _Search.enter_class
-        if kind is types.FunctionType:
-            return _Search.enter_function
-        if kind is LRU_CACHE:
-            return _Search.enter_cache
-        bases = lineage(kind)
-        if any(qualified_name(base) in NOT_ENTERED for base in bases) and not self._is_covered(
-            kind
-        ):
-            return None
-        return _Search.enter
+        for bases, role in _ROLES:
+            if issubclass(kind, bases) and not (role is None and self._is_covered(kind)):
+                return role
+        bases_of_kind = map(qualified_name, lineage(kind))
+        leads_to_all = not self._is_covered(kind) and not NOT_ENTERED.isdisjoint(bases_of_kind)
+        return None if leads_to_all else _Search.enter
 
     def _is_covered(self, kind: type) -> bool:
         return self.scope.covers(module_of(kind))
@@ -249,7 +239,7 @@ class _Search:
                 role = role_of(kind)
             if role is None:
                 continue
-            if role is _READ_NUMBER and value not in self._numbers:
+            if role is _READ_NUMBER and not (kind is int and value in self._numbers):
                 continue
             part = part_of(place, step)
             if part in self._wanted:
@@ -258,7 +248,8 @@ class _Search:
                 role(self, part, value, depth, is_quiet)
             elif id(value) not in self.seen:
                 self.seen.add(id(value))
-                self._queue.append((part, value, depth - 1, is_quiet, role))
+                is_no_news = is_quiet or step is KEY
+                self._queue.append((part, value, depth - 1, is_no_news, role))
 
     def read_text(self, place: int, text: Any, _: int, is_quiet: bool) -> None:
         base: Any = str if issubclass(type(text), str) else bytes
@@ -342,6 +333,16 @@ class _Search:
 
 
 _Role = Callable[[_Search, int, Any, int, bool], None] | None
+
+_ROLES: tuple[tuple[Any, _Role], ...] = (
+    ((str, bytes), _Search.read_text),
+    (LEAVES, None),
+    (int, _Search.read_number),
+    (type, _Search.enter_class),
+    (types.FunctionType, _Search.enter_function),
+    (LRU_CACHE, _Search.enter_cache),
+)
+"""What is done with the instances of some classes; the others are entered."""
 
 _READ_NUMBER = _Search.read_number
 _READ = (_Search.read_text, _Search.read_number)

@@ -11,7 +11,7 @@ NOWHERE = 0
 
 
 class Places:
-    """Numbers each place once, so that looks can be compared by numbers; lives as long as a hunt."""
+    """Numbers each place once, so that looks are compared by numbers; lives as long as a hunt."""
 
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, Step], int] = {}

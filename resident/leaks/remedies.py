@@ -28,8 +28,8 @@ _REMEDIES = {
         "request's."
     ),
     "context variable": (
-        "Reset it with the token that set() gives, in a `finally`; resident.wsgi gives each request "
-        "a context of its own."
+        "Reset it with the token that set() gives, in a `finally`; with resident.wsgi each request "
+        "has a context of its own."
     ),
     "thread-local": (
         "Delete it in a `finally` when the request ends; with resident.wsgi it is put back."

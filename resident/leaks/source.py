@@ -1,4 +1,4 @@
-"""Where in the source something is defined: found by reading it, never by running or importing it."""
+"""Where in the source something is defined: found by reading it, never by running it."""
 
 import ast
 import sys
@@ -52,8 +52,8 @@ class Sources:
     def attribute(self, owner: type, names: Sequence[str]) -> Line | None:
         """Where a class's attribute is bound: in its body, or by whoever sets it.
 
-        Of the names on the way to what it holds it is the first that stands in the body: metaclasses
-        collect what is defined there, as Django's do with the fields of a form.
+        Of the names on the way to what it holds it is the first that stands in the body, out of
+        which metaclasses collect things, as Django's do with the fields of a form.
         """
         for name in names:
             for cls in lineage(owner):

@@ -105,20 +105,21 @@ class Teller:
             return self._sources.attribute(trail.owner, trail.names)
         if trail.attribute and (found := self._sources.own_attribute(*trail.attribute)):
             return found
-        if trail.is_of_module:
-            return self._sources.variable(*self._home(trail))
         if trail.root_kind == "instance attribute":
             return self._sources.class_(type(trail.owner))
-        if trail.root_kind == "context variable":
-            return self._line_of_variable(trail.root)
-        return None
+        return self._line_of_variable(trail)
 
-    def _line_of_variable(self, name: str) -> Line | None:
-        """Where the project defines the variable with this dotted name, or that has it as a part."""
+    def _line_of_variable(self, trail: "Trail") -> Line | None:
+        if trail.is_of_module:
+            return self._sources.variable(*self._home(trail))
+        return self._line_of_name(trail.root) if trail.root_kind == "context variable" else None
+
+    def _line_of_name(self, name: str) -> Line | None:
+        """Where the project defines the variable with this dotted name, or that is its whole."""
         module, _, variable = name.rpartition(".")
         if not self._scope.covers(module):
             return None
-        return self._sources.variable(module, variable) or self._line_of_variable(module)
+        return self._sources.variable(module, variable) or self._line_of_name(module)
 
     def _line_in_function(self, function: FunctionType, trail: "Trail") -> Line | None:
         way, name = trail.variable or trail.first
@@ -228,7 +229,8 @@ def common_path(paths: Sequence[str]) -> str:
     """The path of files whose names differ in a part, which may be a user's."""
     if len(set(paths)) == 1:
         return paths[0]
-    start = re.sub(r"[A-Za-z0-9.]*$", "", commonprefix(paths))
+    shared = commonprefix(paths)  # noqa: RUF071 - of names, too
+    start = re.sub(r"[A-Za-z0-9.]*$", "", shared)
     endings = {PurePath(path).suffix for path in paths}
     return f"{start}…{endings.pop() if len(endings) == 1 else ''}"
 

@@ -38,7 +38,7 @@ class Watch:
     """Finds what grows, and who keeps requests, while other requests come; lives as long as the
     process.
 
-    It knows no tokens, as `hunt` does: what holds a past request's data, and doesn't grow, and isn't
+    It knows no tokens, as `hunt` does: what holds a past request's data, and neither grows nor is
     the request itself, is for that one to find.
     """
 
