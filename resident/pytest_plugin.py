@@ -202,7 +202,9 @@ def _unheard() -> Iterator[None]:
     every request would leave something behind.
     """
     handlers = logging.root.handlers.copy()
-    logging.root.handlers[:] = [it for it in handlers if not _is_of_pytest(it)]
+    # With no handler at all, logging writes to standard error.
+    others = [it for it in handlers if not _is_of_pytest(it)]
+    logging.root.handlers[:] = others or [logging.NullHandler()]
     try:
         yield
     finally:

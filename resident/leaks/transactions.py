@@ -138,7 +138,8 @@ class _Guard:
 
     def take_post(self) -> None:
         self._connection.execute_wrappers.insert(0, self)
-        # Django closes what is not in autocommit at the beginning of a request, and at its end.
+        # Django closes what is not in autocommit at the beginning of a request, and at its end. To
+        # ask for that is an error in a test which may not use the database.
         vars(self._connection).update(dict.fromkeys(CLOSING, _stay_open))
 
     def leave_post(self) -> None:

@@ -22,6 +22,7 @@ ROOT_URLCONF = "shop.urls"
 """
 
 VIEWS = """
+import logging
 from django.contrib.auth.models import Group
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -35,6 +36,7 @@ def clean(request):
 
 def leaky(request):
     SEEN[request.META["REMOTE_ADDR"]] = request.path
+    logging.getLogger(__name__).warning("the leaky page was asked for")
     return HttpResponse("leaky")
 
 
@@ -92,8 +94,8 @@ def test_the_fixture_prints_the_report(project: pytest.Pytester) -> None:
         "*- Captured leaks call -*",
         "/leaky",
         "  module global  shop.views.SEEN[[]'…'[]]",
-        "      shop/views.py:5",
-        "      put in at shop/views.py:13",
+        "      shop/views.py:6",
+        "      put in at shop/views.py:14",
         "      1, 2, 3, 4, 5 after each request: *",
     ])  # fmt: skip
 
@@ -222,6 +224,8 @@ def test_every_request_of_djangos_client_is_looked_at(
         "FAILED test_shop.py::test_that_fails - AssertionError: on purpose",
     ])  # fmt: skip
     run.stdout.no_fnmatch_line("*KEPT*")
+    # What the repetitions log is not collected.
+    assert run.stdout.str().count("the leaky page was asked for") == 2
 
 
 def test_without_the_option_no_request_is_repeated(project: pytest.Pytester) -> None:
