@@ -1,0 +1,1 @@
+"""The application of most sites: books, and who wrote them."""

@@ -1,0 +1,1 @@
+"""Sites of releases that leak, each used as its documentation says."""

@@ -1,0 +1,1 @@
+"""Sites that leak nothing, each with one package more than Django brings."""

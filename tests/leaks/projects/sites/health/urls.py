@@ -1,0 +1,6 @@
+from django.urls import path
+from health_check.views import HealthCheckView
+
+CHECKS = ["health_check.checks.Cache", "health_check.checks.Database", "health_check.checks.Mail"]
+
+urlpatterns = [path("health/", HealthCheckView.as_view(checks=CHECKS))]
