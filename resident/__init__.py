@@ -4,11 +4,13 @@
 - `secrets`: lives as long as the worker: what Vault, or the environment, keeps secret
 - `flags`: lives as long as the worker: Flipt's flags, evaluated here
 - `isolation`: lives as long as a request
+- `leaks`: what crossed from one request into the next: observed, compared, told
 - `transport`: HTTP that is bounded in time and size, for what is outside
 - `conf`, `exceptions`: the settings, and what goes wrong
 
-Ways in, which nothing imports: `wsgi`, `apps`, `middleware`, `urls` and `health`, `testing`, and
-the management commands with `provisioning`.
+Ways in, which nothing imports: `wsgi`, `apps`, `middleware`, `urls` and `health`, `admin`,
+`testing`, `pytest_plugin`, and the management commands with `provisioning`, and with `stage`, on
+which requests are rehearsed.
 """
 
 __version__ = "0.1.0"

@@ -175,6 +175,8 @@ class Looker:
         return anatomy
 
     def _role(self, kind: type) -> "_Role":
+        if self.scope.is_of_tests(module_of(kind)):
+            return None
         for bases, role in _ROLES:
             if issubclass(kind, bases) and not (role is None and self._is_covered(kind)):
                 return role

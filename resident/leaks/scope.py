@@ -8,10 +8,15 @@ from typing import Any
 
 __all__ = ["Scope", "namespace_of_module"]
 
+TESTING = {
+    *("pytest", "_pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis"),
+}
+"""Packages that run tests, and keep what they have seen."""
+
 NEVER = (
     {"django", "asgiref", "resident", "granian", "__main__", "__mp_main__"}
-    | {"pytest", "_pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis", "_hypothesis"}
     | {"pip", "pkg_resources", "setuptools", "_distutils_hack"}
+    | TESTING
     | sys.stdlib_module_names
 )
 """Packages that keep what they keep for the process, and those that only test and install."""
@@ -32,7 +37,8 @@ class Scope:
 
     def __init__(self, *, third_party: bool = False, besides: Iterable[str] = ()) -> None:
         self._third_party = third_party
-        self._decided: dict[str, bool] = dict.fromkeys(besides, False)
+        self._besides = frozenset(besides)
+        self._decided: dict[str, bool] = dict.fromkeys(self._besides, False)
 
     def covers(self, module: object) -> bool:
         """Whether what this module defines is looked at."""
@@ -42,6 +48,10 @@ class Scope:
         if covered is None and (covered := self._decide(module)) is not None:
             self._decided[module] = covered
         return bool(covered)
+
+    def is_of_tests(self, module: str) -> bool:
+        """Whether it runs tests, and keeps for itself what it has seen."""
+        return module in self._besides or module.partition(".")[0] in TESTING
 
     def may_hold(self, module: str) -> bool:
         """Whether to say that this module holds what it should not: Python and the framework may be

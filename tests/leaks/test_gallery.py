@@ -50,7 +50,7 @@ def _shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @functools.cache
 def stage(raw: bool) -> Stage:
     """One for all of the run: what it knows of the process is true for longer than a test."""
-    return Stage(raw=raw)
+    return Stage(raw=raw, besides=[__name__, "tests.conftest", "tests.evidence"])
 
 
 def hunt(path: str, *, raw: bool = False, user: bool = False, warm_up: int = 3) -> list[Leak]:
@@ -86,7 +86,7 @@ def assert_is(planted: Planted, leaks: list[Leak]) -> None:
     assert [_comparable(leak) for leak in leaks] == [expected(planted)]
     (leak,) = leaks
     assert len(leak.growth) == 5
-    if leak.name.endswith(("[…]", "['…']")):
+    if leak.growth != (1,) * 5:
         assert all(after > before for before, after in itertools.pairwise(leak.growth))
     assert "shop-secret" not in str(leak)
     assert leak.remedy
@@ -104,7 +104,7 @@ one_of_each_kind = pytest.mark.parametrize(
 
 def test_the_pages_of_the_shop() -> None:
     """Each leak has one, and its twin too; nothing is marked twice, or for no leak."""
-    client = Client(headers={"host": "shop.example"})
+    client = Client(headers={"host": "shop.example", "user-agent": "a visitor"})
     client.force_login(User.objects.get(username=MANAGER))
     for planted in PLANTED:
         for page in ("leak", "clean"):
