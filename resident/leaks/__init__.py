@@ -10,7 +10,7 @@
 - `report`, `baseline`: for people, for machines, and what is accepted
 
 With Django: `framework`, what it keeps; `rehearsal`, requests through the whole stack, with
-`environ`, `visitor` and `transactions`; `pages`, a project's URLs; `finding`, a hunt on one of them.
+`environ`, `visitor` and `transactions`; `pages`, a project's URLs; `finding`, a hunt on one.
 
 While a project serves: `watch`, `detection`, and `journal` with `listing`.
 """

@@ -241,9 +241,13 @@ def _dict_of(kind: type) -> Callable[[Any], Any] | None:
         return _dict_in_thread
     for base in lineage(kind):
         attributes = namespace_of(base).get("__dict__")
-        if type(attributes) is types.GetSetDescriptorType:  # a property of that name is a project's
-            return attributes.__get__
+        if type(attributes) in _READERS:  # a property of that name is a project's
+            reader: Any = attributes
+            return reader.__get__  # type: ignore[no-any-return] # it takes the instance
     return None
+
+
+_READERS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 
 def _dict_in_thread(whole: Any) -> Any:

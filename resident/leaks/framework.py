@@ -1,5 +1,6 @@
 """What Django keeps for everybody, and the names at which a look at it begins."""
 
+import decimal
 import sys
 import weakref
 from collections.abc import Iterator
@@ -25,6 +26,10 @@ OF_DJANGO = frozenset({
     "queries_log", "run_on_commit", "savepoint_ids", "atomic_blocks", "connection",
 })  # fmt: skip
 """Attributes of a connection that Django itself sets anew, or that lead out of Python."""
+
+
+OF_ASGIREF = "asgiref.local"
+"""What asgiref calls the variables of its Locals."""
 
 
 class Django:
@@ -67,8 +72,8 @@ class Django:
         if variable not in self._variables and self._modules != len(sys.modules):
             self._name_variables()
         name = self._variables.get(variable, variable.name)
-        if variable not in self._of_locals:
-            return {name: value}
+        if variable not in self._of_locals and variable.name != OF_ASGIREF:
+            return {} if _is_default_decimal(value) else {name: value}
         return {
             f"{name}.{attribute}": part
             for attribute, part in _stored(value).items()
@@ -111,6 +116,17 @@ def _variables_of(local: Any) -> list[ContextVar[Any]]:
     data = vars(storage).get("_data")
     found = data.values() if isinstance(data, dict) else [data]
     return [it for it in found if isinstance(it, ContextVar)]
+
+
+def _is_default_decimal(value: Any) -> bool:
+    """Whether it is the decimal context of a thread that was asked for the first time."""
+    if type(value) is not decimal.Context:
+        return False
+    fresh = decimal.DefaultContext.copy()
+    fresh.clear_flags()
+    used = value.copy()
+    used.clear_flags()
+    return repr(used) == repr(fresh)
 
 
 def _is_default_language(variable: ContextVar[Any], value: Any) -> bool:

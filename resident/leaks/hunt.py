@@ -191,7 +191,7 @@ class Hunt:
         for variable, value in self._context.items():
             before = self._framework.contents(variable, self._base.get(variable))
             for name, part in self._framework.contents(variable, value).items():
-                if before.get(name) is not part:
+                if before.get(name) is not part and not _is_nothing(part):
                     yield "context variable", name
 
     def _confirmed(
@@ -222,9 +222,12 @@ class Hunt:
                 holder = holder_of(value, survivors.own_ids)
                 if holder and self._scope.may_hold(holder.module):
                     holders[self._places.root("kept object", holder.name)] = holder
-            elif self._looker.is_of_request(type(value)):
+            elif self._looker.is_of_request(type(value)) and not self._is_in(home, found):
                 places.add(self._places.container(home))
-        return outermost(places | set(found), self._places) - set(found), holders
+        return outermost(places, self._places), holders
+
+    def _is_in(self, place: int, others: Collection[int]) -> bool:
+        return any(it in others for it in (place, *self._places.above(place)))
 
     def _told(self, suspects: Sequence[Suspect], holders: Mapping[int, Holder]) -> list[Leak]:
         """Look once more at what was found, and make one more request to see who does it."""
@@ -234,6 +237,9 @@ class Hunt:
         look = self._look(wanted={it.place for it in suspects}.union(*around))
         if any(_keeps_open(value) for held in look.wanted.values() for _, value in held):
             suspects = [it for it in suspects if not self._is_descriptor(it.place)]
+        known = {id(value) for held in look.wanted.values() for _, value in held}
+        told = {it for it, holder in holders.items() if not known.isdisjoint(map(id, holder.chain))}
+        suspects = [it for it in suspects if it.place not in told]
         fingerprints = self._fingerprints(suspects, look, holders)
         lines = traced(self._request, fingerprints, self._scope)
         teller = Teller(self._path, self._places, self._sources, self._scope, look.wanted)
@@ -272,6 +278,14 @@ class Hunt:
 
     def _fingerprint_of_probes(self) -> Hashable:
         return tuple(probe.fingerprint() for probe in self._probes)
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether it is what means that there is nothing: the variable was reset."""
+    if any(value is it for it in (None, False, ...)):
+        return True
+    measure = Anatomy(type(value)).measure
+    return measure is not None and measure(value) == 0
 
 
 def _reading(variable: contextvars.ContextVar[Any]) -> Callable[[], Hashable]:

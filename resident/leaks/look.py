@@ -26,7 +26,7 @@ from resident.leaks.anatomy import (
     qualified_name,
 )
 from resident.leaks.places import NOWHERE, Places
-from resident.leaks.scope import Scope
+from resident.leaks.scope import Scope, is_of_python
 
 __all__ = ["NO_TRACES", "Look", "Looker", "Root", "Traces", "uncollected"]
 
@@ -112,10 +112,18 @@ class Look:
     wanted: dict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-_Item = tuple[int, Any, int, bool, Any]
-"""A place, what is there, how many steps may follow, whether what is of the last request is no news
-there (a key, and what is in a set and a cache of calls, is looked up by itself), and what is done
-with it."""
+_Item = tuple[int, Any, int, int, Any]
+"""A place, what is there, how many steps may follow, how it was come to, what is done with it."""
+
+QUIET = 1
+"""Through a set, a key, a cache of calls: what is of the last request is looked up there by itself,
+and no news."""
+
+ABROAD = 2
+"""Through an instance whose class is not looked at, and which may hold what is anybody's."""
+
+
+_COVERED, _FRAMEWORK, _OTHERS, _NO_MANS = range(4)
 
 
 class Looker:
@@ -131,6 +139,7 @@ class Looker:
         self.scope = scope
         self._kept = frozenset(kept)
         self._concerns: dict[int, tuple[type, bool]] = {}
+        self._lands: dict[int, tuple[type, int]] = {}
         self.places = places
         self.roles: dict[int, _Role] = {}
         self._kinds: list[type] = []
@@ -167,6 +176,23 @@ class Looker:
             concerns = self._is_covered(kind) or self.is_of_request(kind)
             known = self._concerns[id(kind)] = (kind, concerns)
         return known[1]
+
+    def land_of(self, kind: type) -> int:
+        """Whose an instance is: of what is looked at, of the framework, of others, or, as a list
+        and whatever Python brings, of whoever holds it.
+        """
+        known = self._lands.get(id(kind))
+        if known is None:
+            known = self._lands[id(kind)] = (kind, self._land(kind))
+        return known[1]
+
+    def _land(self, kind: type) -> int:
+        module = module_of(kind)
+        if self.scope.covers(module):
+            return _COVERED
+        if is_of_python(module):
+            return _NO_MANS
+        return _FRAMEWORK if self.scope.may_hold(module) else _OTHERS
 
     def anatomy_of(self, kind: type) -> Anatomy:
         anatomy = self._anatomies.get(id(kind))
@@ -222,15 +248,13 @@ class _Search:
     def run(self, roots: Iterable[Root]) -> None:
         for root in roots:
             step = (root.kind, root.name)
-            self._follow(NOWHERE, None, [(step, root.value)], root.depth + 1, is_quiet=False)
+            self._follow(NOWHERE, None, [(step, root.value)], root.depth + 1, 0)
         queue = self._queue
         while queue:
-            place, value, depth, is_quiet, enter = queue.popleft()
-            enter(self, place, value, depth, is_quiet)
+            place, value, depth, how, enter = queue.popleft()
+            enter(self, place, value, depth, how)
 
-    def _follow(
-        self, place: int, whole: Any, parts: Iterable[Part], depth: int, *, is_quiet: bool
-    ) -> None:
+    def _follow(self, place: int, whole: Any, parts: Iterable[Part], depth: int, how: int) -> None:
         """Take note of the parts, and of those that have parts themselves for later."""
         roles, role_of, part_of = self._looker.roles, self._looker.role_of, self._places.part
         for step, value in parts:
@@ -247,94 +271,106 @@ class _Search:
             if part in self._wanted:
                 self.found.wanted[part].append((whole, value))
             if role in _READ:
-                role(self, part, value, depth, is_quiet)
+                role(self, part, value, depth, how)
             elif id(value) not in self.seen:
                 self.seen.add(id(value))
-                is_no_news = is_quiet or step is KEY
-                self._queue.append((part, value, depth - 1, is_no_news, role))
+                way = how | QUIET if step is KEY else how
+                self._queue.append((part, value, depth - 1, way, role))
 
-    def read_text(self, place: int, text: Any, _: int, is_quiet: bool) -> None:
+    def read_text(self, place: int, text: Any, _: int, how: int) -> None:
         base: Any = str if issubclass(type(text), str) else bytes
         size = base.__len__(text)
         self.found.sizes[place] += size
-        if is_quiet or size > LONGEST:
+        if type(text) is not base:
+            self._note(place, text, how)
+        if how & QUIET or size > LONGEST:
             return
         if (self._text if base is str else self._bytes).search(text):
             self.found.marked.add(place)
 
-    def read_number(self, place: int, _: int, __: int, is_quiet: bool) -> None:
-        if not is_quiet:
+    def read_number(self, place: int, _: int, __: int, how: int) -> None:
+        if not how & QUIET:
             self.found.marked.add(place)
 
-    def enter_class(self, place: int, cls: type, _: int, is_quiet: bool) -> None:
+    def enter_class(self, place: int, cls: type, _: int, how: int) -> None:
         if not self._covers(module_of(cls)):
             return
-        self._note(place, cls, is_quiet)
-        place = self._own_place(place, "class attribute", qualified_name(cls))
+        self._note(place, cls, how)
+        place = self._own_place(place, "class attribute", qualified_name(cls), cls)
         parts = [(("attribute", name), part) for name, part in namespace_of(cls).items()]
-        self._follow(place, cls, parts, DEPTH, is_quiet=False)
+        self._follow(place, cls, parts, DEPTH, 0)
 
-    def enter_function(self, place: int, function: Any, _: int, is_quiet: bool) -> None:
+    def enter_function(self, place: int, function: Any, _: int, how: int) -> None:
         """By its own name, unless it only bears the name of what it wraps."""
         module = function.__module__
         if not self._covers(module):
             return
-        self._note(place, function, is_quiet)
+        self._note(place, function, how)
         if module_of_function(function) == module:
-            place = self._own_place(place, "function", f"{module}.{function.__qualname__}")
-        self._follow_parts(place, function, DEPTH, is_quiet=False)
+            name = f"{module}.{function.__qualname__}"
+            place = self._own_place(place, "function", name, function)
+        self._follow_parts(place, function, DEPTH, 0)
 
-    def enter_cache(self, place: int, cache: Any, depth: int, is_quiet: bool) -> None:
+    def enter_cache(self, place: int, cache: Any, depth: int, how: int) -> None:
         module, name = getattr(cache, "__module__", ""), getattr(cache, "__qualname__", "")
         if not self._covers(module) or type(name) is not str:
             return
-        self._note(place, cache, is_quiet)
+        self._note(place, cache, how)
         place = self._places.root("lru_cache", f"{module}.{name}")
         anatomy = self._looker.anatomy_of(LRU_CACHE)
         if not anatomy.is_bounded(cache):
             self.found.sizes[place] += anatomy.measure(cache)
         if place in self._wanted:
             self.found.wanted[place].append((None, cache))
-        self._follow_parts(place, cache, depth, is_quiet=True)
+        self._follow_parts(place, cache, depth, QUIET)
         wrapped = (("attribute", "__wrapped__"), getattr(cache, "__wrapped__", None))
-        self._follow(place, cache, [wrapped], depth, is_quiet=False)
+        self._follow(place, cache, [wrapped], depth, 0)
 
-    def enter(self, place: int, value: Any, depth: int, is_quiet: bool) -> None:
-        self._note(place, value, is_quiet)
+    def enter(self, place: int, value: Any, depth: int, how: int) -> None:
         kind = type(value)
+        land = self._looker.land_of(kind)
+        if land is not _NO_MANS and how & ABROAD:
+            if land is _OTHERS:
+                return
+            if land is _COVERED:  # there is no telling the way by which it was come to
+                place = self._places.root("instance attribute", qualified_name(kind))
+        self._note(place, value, how)
         if measure := self._looker.anatomy_of(kind).measure:
             self.found.sizes[place] += measure(value)
         if depth:
-            is_quiet = is_quiet or issubclass(kind, (set, frozenset))
-            self._follow_parts(place, value, depth, is_quiet=is_quiet)
+            if issubclass(kind, (set, frozenset)):
+                how |= QUIET
+            if land is not _NO_MANS:
+                how = how & QUIET if land is _COVERED else how | ABROAD
+            self._follow_parts(place, value, depth, how)
 
-    def _follow_parts(self, place: int, whole: Any, depth: int, *, is_quiet: bool) -> None:
+    def _follow_parts(self, place: int, whole: Any, depth: int, how: int) -> None:
         parts = self._looker.anatomy_of(type(whole)).parts(whole)
-        self._follow(place, whole, parts, depth, is_quiet=is_quiet)
+        self._follow(place, whole, parts, depth, how)
 
-    def _own_place(self, place: int, kind: str, name: str) -> int:
-        """That of its name, or where it was found, if another is known by that name already: a
-        decorator, for instance, gives all its functions the same one.
+    def _own_place(self, place: int, kind: str, name: str, value: Any) -> int:
+        """That of its name; or where it was found, if the last request has made it, or if another
+        is known by that name already: a decorator gives all its functions the same one.
         """
         own = self._places.root(kind, name)
-        if own in self._named:
+        if own in self._named or id(value) in self._fresh:
             return place
         self._named.add(own)
         return own
 
-    def _note(self, place: int, value: Any, is_quiet: bool) -> None:
+    def _note(self, place: int, value: Any, how: int) -> None:
         """Where it is of the last request: where a fixed name leads to what each request renews."""
         if id(value) not in self._fresh:
             return
         self.found.homes[id(value)] = place
         kind = type(value)
-        if not is_quiet and not issubclass(kind, (tuple, frozenset)):
+        if not how & QUIET and not issubclass(kind, (tuple, frozenset)):
             self.found.fresh.add(place)
             if self._looker.concerns(kind):
                 self.found.own.add(place)
 
 
-_Role = Callable[[_Search, int, Any, int, bool], None] | None
+_Role = Callable[[_Search, int, Any, int, int], None] | None
 
 _ROLES: tuple[tuple[Any, _Role], ...] = (
     ((str, bytes), _Search.read_text),

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
-__all__ = ["Scope", "namespace_of_module"]
+__all__ = ["Scope", "is_of_python", "namespace_of_module"]
 
 TESTING = {
     *("pytest", "_pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis"),
@@ -67,6 +67,12 @@ class Scope:
         if found is None:  # a class outlives its module, or says it is of one that never was
             return None
         return self._third_party or not is_installed(found)
+
+
+def is_of_python(module: str) -> bool:
+    """Whether Python brings it, or what extends its threads and contexts: they hold for others."""
+    package = module.partition(".")[0]
+    return package in sys.stdlib_module_names or package in ("", "asgiref")
 
 
 def is_installed(module: object) -> bool:
