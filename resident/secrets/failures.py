@@ -4,7 +4,9 @@ hvac's and requests' exceptions hold the token and the password, so that none of
 package: each becomes a `SecretsError` of our own words.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import requests
 from hvac import exceptions as vault
@@ -12,7 +14,7 @@ from hvac import exceptions as vault
 from resident.exceptions import SecretsError
 from resident.transport import Redirected, TooLarge
 
-__all__ = ["EXPECTED", "Step"]
+__all__ = ["Step"]
 
 # What hvac stumbles over where an answer is not Vault's: HTML with status 200, odd JSON.
 NOT_VAULTS = (AttributeError, LookupError, TypeError, requests.JSONDecodeError)
@@ -38,6 +40,20 @@ class Step:
     tried: str
     refused: str
     remedy: str
+
+    def ask(self, call: Callable[[], Any]) -> dict[str, Any]:
+        """What Vault answers to this step. Raises `SecretsError`, which has no context."""
+        failure, answer = None, None
+        try:
+            answer = call()
+        except EXPECTED as error:
+            failure = self.failure(error)
+        if failure is None and not self.is_answer(answer):
+            answer, failure = None, self.not_vault()
+        if failure is not None:
+            # Raised out here, where it has no context: what hvac raised ends in the line above.
+            raise failure
+        return answer  # type: ignore[return-value]
 
     def is_answer(self, answer: object) -> bool:
         """Whether this is what Vault answers; hvac gives anything that came with status 200."""
@@ -77,7 +93,7 @@ _FOR_GOOD: tuple[tuple[type[Exception], str, str], ...] = (
     (
         vault.InvalidPath,
         "has no such secret, or its latest version is deleted",
-        "write the secret, or correct VAULT_SECRET_PATH (mount/path, KV version 2).",
+        "write the secret, or correct VAULT_SECRET_PATH (mount/path).",
     ),
     (
         requests.exceptions.SSLError,
