@@ -27,7 +27,7 @@ class Vault:
         path: mount and path of the secret: "secret/demoapp"; or a list of such paths, whose keys
             are put together; or a dict whose keys are put before the keys of each:
             {"": "secret/demoapp", "mail_": "secret/mail"}.
-        auth: the login method and its credentials: {"method", "username", "password"}.
+        auth: the login method and its credentials, as `login_from` takes them.
         kv_version: of the engine: 1 or 2; None to ask Vault.
         required: keys without which the worker must not start.
         namespace: of Vault Enterprise and OpenBao; "" for the root namespace.
@@ -63,7 +63,7 @@ class Vault:
             (prefix, StoredSecret(self.addr, each, kv_version=_checked_version(kv_version)))
             for prefix, each in prefixed_paths(path)
         ]
-        self._login = login_from(auth)
+        self._login = login_from(auth, has_certificate=bool(client_cert))
         self._deadline = deadline
         self._read_timeout = read_timeout
         self._session = BoundedSession(seconds=read_timeout, max_bytes=max_bytes)

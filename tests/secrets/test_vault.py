@@ -207,7 +207,7 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("auth", "message"),
         [
-            ({}, "VAULT_USER and VAULT_PASS are not set"),
+            ({}, "no credential is set"),
             ({"username": "demoapp", "password": Secret("")}, "VAULT_PASS is not set"),
             ({"password": Secret("x")}, "VAULT_USER is not set"),
         ],
