@@ -35,6 +35,7 @@ class Secrets(Mapping[str, Secret]):
             pass
         raise MissingKeyError(
             f"{self.place} has no key {key!r}.",
+            kind="missing key",
             remedy=f"add the key there; it has {_listed(self)}.",
         )
 
