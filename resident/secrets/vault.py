@@ -6,14 +6,18 @@ from urllib.parse import urlsplit
 
 import hvac
 
-from resident.exceptions import ConfigurationError
+from resident.exceptions import ConfigurationError, SecretsError
 from resident.secrets.contents import Secrets, merged
-from resident.secrets.failures import Step
+from resident.secrets.failures import REFUSED
 from resident.secrets.kv import Path, StoredSecret, prefixed_paths
+from resident.secrets.lease import Standing
 from resident.secrets.logins import login_from
+from resident.secrets.tenancy import Tenancy
 from resident.transport import BoundedSession, retried
 
 __all__ = ["Vault"]
+
+CLOSING_SECONDS = 1.0
 
 
 class Vault:
@@ -63,7 +67,7 @@ class Vault:
             (prefix, StoredSecret(self.addr, each, kv_version=_checked_version(kv_version)))
             for prefix, each in prefixed_paths(path)
         ]
-        self._login = login_from(auth, has_certificate=bool(client_cert))
+        login = login_from(auth, has_certificate=bool(client_cert))
         self._deadline = deadline
         self._read_timeout = read_timeout
         self._session = BoundedSession(seconds=read_timeout, max_bytes=max_bytes)
@@ -77,6 +81,12 @@ class Vault:
             session=self._session,
             allow_redirects=False,
         )
+        self._tenancy = Tenancy(self._client, login, self.addr)
+
+    @property
+    def standing(self) -> Standing:
+        """How the worker stands with Vault: the lease of its token, logins and renewals."""
+        return self._tenancy.standing
 
     def read(self) -> Secrets:
         """Log in, unless that is done, and read the secret.
@@ -86,27 +96,42 @@ class Vault:
         """
         return retried(self._attempt, deadline=self._deadline)
 
+    def refresh(self) -> Secrets:
+        """The same in one attempt: whoever follows the secret tries again by itself."""
+        return self._attempt(self._read_timeout)
+
+    def tend(self) -> None:
+        """Renew the token, or log in anew; it is time to when its lease is due.
+
+        Raises:
+            SecretsError: Vault refuses, or is away.
+        """
+        self._session.seconds = self._read_timeout
+        self._tenancy.go_on()
+
     def close(self) -> None:
-        """Close the connections to Vault."""
+        """Revoke the token, if it is this worker's own, and close the connections to Vault."""
+        self._session.seconds = CLOSING_SECONDS
+        self._tenancy.end()
         self._session.close()
 
     def _attempt(self, seconds_left: float) -> Secrets:
         self._session.seconds = max(0.1, min(self._read_timeout, seconds_left))
-        if not self._client.token:
-            self._login_step.ask(lambda: self._login(self._client))
+        self._tenancy.begin()
+        try:
+            return self._contents()
+        except SecretsError as error:
+            if error.kind != REFUSED:
+                raise
+            refusal = error
+        self._tenancy.begin_anew(refusal)
+        return self._contents()
+
+    def _contents(self) -> Secrets:
         contents = merged([(prefix, it.read(self._client)) for prefix, it in self._secrets])
+        self._tenancy.accepted()
         contents.require(self.required)
         return contents
-
-    @property
-    def _login_step(self) -> Step:
-        return Step(
-            self.addr,
-            answer_has="auth",
-            tried=f"to log in with {self._login}",
-            refused=f"refuses the login with {self._login}",
-            remedy=self._login.remedy,
-        )
 
 
 def _checked_addr(addr: str) -> str:
