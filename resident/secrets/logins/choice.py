@@ -100,7 +100,8 @@ def _inferred(given: list[str], has_certificate: bool) -> str:
         )
     if len(meant) > 1:
         raise ConfigurationError(
-            f"{_listed(given)} mean more than one login: {', '.join(meant)}.",
+            f"{_listed(given)} {'mean' if given[1:] else 'means'} more than one login: "
+            f"{', '.join(meant)}.",
             remedy="set VAULT_AUTH_METHOD to the one to use, or unset the others.",
         )
     return meant[0]
@@ -143,7 +144,8 @@ def _given(auth: Auth) -> list[str]:
 
 
 def _listed(keys: list[str]) -> str:
-    return " and ".join(VARIABLES[key] for key in keys)
+    *first, last = (VARIABLES[key] for key in keys)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _userpass(auth: Auth) -> Login:
