@@ -8,6 +8,7 @@ from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
 from resident.checks import check_databases, check_middleware, check_settings
 from resident.conf import conf
+from resident.databases import Credentials
 from resident.resources import resources
 from resident.worker import worker
 
@@ -21,6 +22,8 @@ class ResidentConfig(AppConfig):
     def ready(self) -> None:
         for check in (check_middleware, check_settings, check_databases):
             register(check, "resident")
+        self.credentials = Credentials()
+        self.credentials.follow()
         if worker.serves or _is_runserver():
             _withdraw_credentials(os.environ)
         if worker.serves:
