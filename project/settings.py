@@ -146,6 +146,8 @@ if VAULT_ADDR:
             "client_key": env.str("VAULT_CLIENT_KEY", default=""),
             "deadline": env.float("VAULT_DEADLINE", default=20.0),
         },
+        "INTERVAL": env.float("VAULT_INTERVAL", default=30.0),
+        "MAX_AGE": env.float("VAULT_MAX_AGE", default=0.0) or None,
     }
 else:
     RESIDENT_SECRETS = {
