@@ -34,6 +34,7 @@ def read_text(path: Path, *, max_bytes: int = 65_536, passing: bool = False) -> 
     # Raised out here, where it has no context: what could not be decoded ends with its error.
     raise SecretsError(
         f"{str(path)!r} can't be read: {problem}.",
+        kind="unreadable",
         tried=f"to read {str(path)!r}",
         remedy=remedy,
         passing=passing and is_absent,

@@ -97,6 +97,7 @@ class StoredSecret:
             raise SecretsError(
                 f"Vault at {self._addr}: {mount!r} of VAULT_SECRET_PATH is an engine of type "
                 f"{kind!r}, which makes something new whenever it is read.",
+                kind="misconfigured",
                 remedy="write the path of a secret in a KV engine.",
             )
         version = _mapping(described.get("options")).get("version")

@@ -101,5 +101,6 @@ def _checked(token: Secret, name: str) -> Secret:
     del text
     raise SecretsError(
         f"Vault can't be shown {name}: it is empty, or has characters that no token has.",
+        kind="unreadable",
         remedy="give the token alone, on one line; what is wrapped has to be unwrapped before.",
     )

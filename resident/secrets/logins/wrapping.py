@@ -16,6 +16,7 @@ import hvac
 from hvac import exceptions as vault
 
 from resident.exceptions import SecretsError
+from resident.secrets.failures import REFUSED
 from resident.secrets.file import read_text
 from resident.secrets.value import Secret
 
@@ -78,6 +79,7 @@ class WrappedSecretId:
         del secret_id
         raise SecretsError(
             "VAULT_WRAPPED_SECRET_ID wraps something that has no secret_id.",
+            kind=REFUSED,
             remedy="wrap what `vault write -wrap-ttl=… -f auth/approle/role/…/secret-id` answers.",
         )
 
@@ -85,6 +87,7 @@ class WrappedSecretId:
         return SecretsError(
             "The wrapping token of VAULT_WRAPPED_SECRET_ID is not valid: it has ended, or was "
             f"unwrapped before, and what it wrapped is not in {str(self.folder)!r}.",
+            kind=REFUSED,
             tried="to unwrap the secret_id",
             remedy="give a new one. Where nobody of yours has unwrapped it, somebody else has: "
             "then destroy that secret_id first.",
@@ -109,6 +112,7 @@ def _make_private(folder: Path) -> None:
     if not is_private:
         raise SecretsError(
             f"{str(folder)!r} is no folder of this user's alone, which the secret_id is kept in.",
+            kind="misconfigured",
             remedy="make it one (chmod 700), or name another as auth['folder'].",
         )
 
@@ -122,6 +126,7 @@ def _locked(path: Path, seconds: float) -> Iterator[None]:
             if time.monotonic() > ends:
                 raise SecretsError(
                     f"Another process holds {str(path)!r}, and has not unwrapped the secret_id.",
+                    kind="timeout",
                     tried="to unwrap the secret_id",
                     remedy="see what that process waits for.",
                     passing=True,
