@@ -86,6 +86,9 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 
+# An error page shows variables: secrets in them are blotted out.
+DEFAULT_EXCEPTION_REPORTER = "resident.debug.MaskedReporter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

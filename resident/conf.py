@@ -44,6 +44,11 @@ class Settings:
         return _strings("RESIDENT_CREDENTIALS", getattr(settings, "RESIDENT_CREDENTIALS", []))
 
     @property
+    def masks_logs(self) -> bool:
+        """RESIDENT_MASK_LOGS: whether secrets are blotted out of log records; default True."""
+        return bool(getattr(settings, "RESIDENT_MASK_LOGS", True))
+
+    @property
     def secrets_backend(self) -> str:
         """RESIDENT_SECRETS["BACKEND"]: dotted path of the class that reads the secrets."""
         backend = self._secrets.get("BACKEND", NO_SECRETS["BACKEND"])

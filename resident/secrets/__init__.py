@@ -2,7 +2,8 @@
 
 - `value`: one string, masked
 - `contents`: the values of one secret, with the place and the version they came from
-- `vault`, `environment`: backends, which read such contents
+- `vault` (with `kv`), `files`, `environment`: backends, which read such contents
+- `mask`, `records`: values that others show, blotted out
 - `logins`: how Vault is told who we are; `tenancy`: the token that comes of it
 - `keeper`: the thread that follows all that; `lease`: when; `state`: how it goes
 """
