@@ -94,8 +94,13 @@ class Credentials:
                 boundary.connect(self._close_outdated)
 
     def _connected(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
-        if isinstance(connection.settings_dict, Database):
-            self._made_with[connection] = connection.settings_dict.used.copy()
+        entry = connection.settings_dict
+        if not isinstance(entry, Database):
+            return
+        if not entry["OPTIONS"].get("pool"):
+            self._made_with[connection] = entry.used.copy()
+        elif not _is_current(connection):  # it was being made when the pool was renewed
+            _renew_pool(connection)
 
     def _close_outdated(self, **_: object) -> None:
         for connection in connections.all(initialized_only=True):
@@ -103,15 +108,21 @@ class Credentials:
                 connection.close()
 
     def _is_outdated(self, connection: BaseDatabaseWrapper) -> bool:
-        entry = connection.settings_dict
-        if connection.connection is None or not isinstance(entry, Database):
+        made_with, entry = self._made_with.get(connection), connection.settings_dict
+        if connection.connection is None or made_with is None:
             return False
-        return self._made_with.get(connection) != entry.current()
+        return isinstance(entry, Database) and made_with != entry.current()
 
     def _renew_pools(self, **_: object) -> None:
         for alias, entry in connections.settings.items():
             if isinstance(entry, Database) and entry["OPTIONS"].get("pool"):
                 _renew_pool(connections[alias])
+
+
+def _is_current(connection: BaseDatabaseWrapper) -> bool:
+    """Whether psycopg has made it with the current credentials."""
+    wanted, made = connection.get_connection_params(), connection.connection.info
+    return (wanted.get("user"), wanted.get("password")) == (made.user, made.password)
 
 
 def _renew_pool(connection: BaseDatabaseWrapper) -> None:
