@@ -1,10 +1,13 @@
 """What was read from one place at one time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from resident.exceptions import SecretsError
 from resident.secrets.value import Secret
+
+MOST, LONGEST = 20, 60
+"""How many keys an error lists, and how many characters of each."""
 
 
 class MissingKeyError(SecretsError, KeyError):
@@ -93,5 +96,12 @@ def _contested(key: str, one: Secrets, other: Secrets) -> SecretsError:
     )
 
 
-def _listed(keys: Iterable[str]) -> str:
-    return ", ".join(repr(key) for key in sorted(keys)) or "none"
+def shortened(key: str) -> str:
+    """The key, for people, however long it is."""
+    return repr(key if len(key) <= LONGEST else f"{key[:LONGEST]}…")
+
+
+def _listed(keys: Collection[str]) -> str:
+    first = sorted(keys)[:MOST]
+    more = f" and {len(keys) - MOST} more" if len(keys) > MOST else ""
+    return (", ".join(map(shortened, first)) or "none") + more

@@ -12,15 +12,23 @@ import requests
 from hvac import exceptions as vault
 
 from resident.exceptions import SecretsError
-from resident.transport import Redirected, TooLarge
+from resident.transport import NoHttp, Redirected, TooLarge
 
 __all__ = ["EXPECTED", "REFUSED", "Step"]
 
 REFUSED = "refused"
 """The kind of error where Vault itself said no: to the login, or to the token."""
 
-# What hvac stumbles over where an answer is not Vault's: HTML with status 200, odd JSON.
-NOT_VAULTS = (AttributeError, LookupError, TypeError, requests.JSONDecodeError)
+# What hvac stumbles over where an answer is not Vault's: HTML with status 200, odd JSON, or JSON
+# of too many levels.
+NOT_VAULTS = (
+    AttributeError,
+    LookupError,
+    NoHttp,
+    RecursionError,
+    TypeError,
+    requests.JSONDecodeError,
+)
 
 # requests raises an OSError of its own where a certificate's file is missing.
 EXPECTED = (vault.VaultError, requests.RequestException, OSError, *NOT_VAULTS)
@@ -60,7 +68,8 @@ class Step:
 
     def is_answer(self, answer: object) -> bool:
         """Whether this is what Vault answers; hvac gives anything that came with status 200."""
-        return isinstance(answer, dict) and isinstance(answer.get(self.answer_has), dict)
+        part = answer.get(self.answer_has) if isinstance(answer, dict) else None
+        return isinstance(part, dict) and (self.answer_has != "auth" or _is_auth(part))
 
     def failure(self, error: Exception) -> SecretsError:
         """What the error means for this step."""
@@ -94,6 +103,18 @@ class Step:
     ) -> SecretsError:
         problem = f"Vault at {self.addr} {meaning}."
         return SecretsError(problem, kind=kind, tried=self.tried, remedy=remedy, passing=passing)
+
+
+def _is_auth(auth: dict[str, Any]) -> bool:
+    """Whether a token and its lease are what they have to be; an agent's token is empty."""
+    token, seconds = auth.get("client_token"), auth.get("lease_duration", 0)
+    return (
+        isinstance(token, str)
+        and (token.isascii() and token.isprintable() and " " not in token)
+        and (isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0)
+        and isinstance(auth.get("renewable", False), bool)
+        and isinstance(auth.get("token_type", ""), str)
+    )
 
 
 _FOR_GOOD: tuple[tuple[type[Exception], str, str, str], ...] = (

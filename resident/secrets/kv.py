@@ -8,7 +8,7 @@ import hvac
 from hvac import exceptions as vault
 
 from resident.exceptions import ConfigurationError, SecretsError
-from resident.secrets.contents import Secrets
+from resident.secrets.contents import Secrets, shortened
 from resident.secrets.failures import Step
 from resident.secrets.value import Secret
 
@@ -80,10 +80,12 @@ class StoredSecret:
         version = _mapping(secret.get("metadata")).get("version")
         # An error's traceback shows the variables of its frames.
         del secret
+        version = version if isinstance(version, int) else None
         contents = Secrets(values, f"Vault at {self._addr}", self.path, version)
         for key, kind in others.items():
             raise SecretsError(
-                f"{contents.place}: the value of key {key!r} is of type {kind}, not a string.",
+                f"{contents.place}: the value of key {shortened(key)} is of type {kind}, "
+                "not a string.",
                 remedy="store it as a string.",
             )
         return contents
