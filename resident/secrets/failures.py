@@ -30,6 +30,9 @@ NOT_VAULTS = (
     requests.JSONDecodeError,
 )
 
+LONGEST_LEASE = 2**40
+"""Seconds, which are more than anybody waits for, and can be counted with."""
+
 # requests raises an OSError of its own where a certificate's file is missing.
 EXPECTED = (vault.VaultError, requests.RequestException, OSError, *NOT_VAULTS)
 
@@ -111,7 +114,8 @@ def _is_auth(auth: dict[str, Any]) -> bool:
     return (
         isinstance(token, str)
         and (token.isascii() and token.isprintable() and " " not in token)
-        and (isinstance(seconds, int) and not isinstance(seconds, bool) and seconds >= 0)
+        and (isinstance(seconds, int) and not isinstance(seconds, bool))
+        and 0 <= seconds < LONGEST_LEASE
         and isinstance(auth.get("renewable", False), bool)
         and isinstance(auth.get("token_type", ""), str)
     )

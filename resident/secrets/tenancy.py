@@ -9,6 +9,7 @@ from resident.exceptions import SecretsError
 from resident.secrets.failures import EXPECTED, Step
 from resident.secrets.lease import Lease, Pauses, Standing
 from resident.secrets.logins import Login
+from resident.secrets.value import Secret
 
 __all__ = ["Tenancy"]
 
@@ -20,7 +21,8 @@ class Tenancy:
     """One client's stay with Vault, from its first login until its token is revoked.
 
     A login that Vault refuses is not tried again within 30 seconds, then 60, and so on up to five
-    minutes, whoever asks for it: five wrong ones lock an account.
+    minutes, whoever asks for it: five wrong ones lock an account. Another credential is another
+    login.
 
     Args:
         client: holds the token.
@@ -33,6 +35,7 @@ class Tenancy:
         self._login = login
         self._addr = addr
         self._lease: Lease | None = None
+        self._token = Secret("")
         self._logins = 0
         self._renewals = 0
         self._was_accepted = False
@@ -86,7 +89,8 @@ class Tenancy:
 
     def _log_in(self) -> None:
         began = time.monotonic()
-        if self._refusal is not None and began < self._refused_until:
+        is_too_early = began < self._refused_until and not self._login.has_changed()
+        if self._refusal is not None and is_too_early:
             raise self._refusal.with_traceback(None)  # which would grow each time
         try:
             answer = self._login_step.ask(lambda: self._login(self._client))
@@ -96,6 +100,8 @@ class Tenancy:
         self._refusal = None
         self._pauses.end()
         self._lease = Lease.granted(answer["auth"], began)
+        # As long as it is held here, it is blotted out of what anybody logs.
+        self._token = Secret(answer["auth"]["client_token"])
         self._logins += 1
         self._was_accepted = False
         if self._has_ended:

@@ -188,6 +188,7 @@ class TestContents:
         {"client_token": TOKEN, "lease_duration": "soon"},
         {"client_token": TOKEN, "lease_duration": -1},
         {"client_token": TOKEN, "lease_duration": True},
+        {"client_token": TOKEN, "lease_duration": 10**400},
         {"client_token": TOKEN, "lease_duration": float("nan")},
         {"client_token": TOKEN, "lease_duration": [1]},
         {"client_token": TOKEN, "renewable": "yes"},

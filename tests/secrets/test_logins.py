@@ -296,6 +296,19 @@ class TestTokenFile(TestToken):
         later.start()
         assert value(backend(vault.addr, auth={"token_file": file}, deadline=20.0)) == "t0ken"
 
+    def test_another_token_after_one_that_was_refused_is_not_waited_for(
+        self, vault: VaultServer, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "token"
+        file.write_text("hvs.revoked")
+        source = backend(vault.addr, auth={"token_file": file})
+        for _ in range(3):
+            with pytest.raises(SecretsError, match="refuses the login"):
+                source.read()
+        assert len(vault.requests("auth/token/lookup-self")) == 1
+        file.write_text(self.token(vault))
+        assert value(source) == "t0ken"
+
     @pytest.mark.parametrize("content", ["", "\n"])
     def test_an_empty_one(self, vault: VaultServer, tmp_path: Path, content: str) -> None:
         (tmp_path / "token").write_text(content)
