@@ -86,7 +86,6 @@ persistent = pytest.mark.parametrize("shop", [PERSISTENT], indirect=True, ids=["
 pooled = pytest.mark.parametrize("shop", [POOL], indirect=True, ids=["pool"])
 
 
-@pytest.mark.django_db(databases=[])
 @persistent
 class TestPersistent:
     def test_a_connection_is_replaced_between_requests(
@@ -139,6 +138,7 @@ class TestPersistent:
         assert entry.get("PASSWORD") == f"{PASSWORD}-blue"
         assert entry.get("NO_SUCH", 1) == 1
         assert {**entry}["USER"] == "blue"
+        assert "PASSWORD" in list(entry)
         assert PASSWORD not in repr(entry) + str(entry) + repr(dict(entry.items()))
         assert b"pass-word" not in pickle.dumps(entry)
         for same in (copy.deepcopy(entry), pickle.loads(pickle.dumps(entry))):  # noqa: S301
@@ -146,7 +146,6 @@ class TestPersistent:
             assert same["PASSWORD"] == f"{PASSWORD}-blue"
 
 
-@pytest.mark.django_db(databases=[])
 @pooled
 class TestPool:
     def test_the_pool_follows(self, shop: str, django_db_blocker: Any) -> None:
@@ -164,6 +163,18 @@ class TestPool:
             worker.secrets  # noqa: B018 - opens them
             worker.take_up(of("green"))
             assert user_of(shop) == "green"
+
+    def test_a_connection_that_was_being_made_meanwhile(
+        self, shop: str, django_db_blocker: Any
+    ) -> None:
+        """The pool asks for the credentials before it connects, and gets the connection later."""
+        with django_db_blocker.unblock():
+            pool = connections[shop].pool  # type: ignore[attr-defined]
+            before = dict(pool.kwargs)
+            worker.take_up(of("green"))
+            pool.kwargs = before
+            assert user_of(shop) == "blue"
+            assert eventually(lambda: in_next_request(shop) == "green")
 
     def test_requests_under_rotations_lose_none(self, shop: str, django_db_blocker: Any) -> None:
         def request(_: int) -> str:
@@ -183,6 +194,24 @@ class TestPool:
                 seen.update(threads.map(request, range(40)))
                 assert eventually(lambda u=user: set(threads.map(request, range(4))) == {u})  # type: ignore[misc]
         assert seen == {"blue", "green"}
+
+
+@persistent
+def test_a_database_without_secrets_is_left_alone(shop: str, django_db_blocker: Any) -> None:
+    entry = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
+    entries = connections.configure_settings({"default": {}, "plain": entry})
+    connections.settings["plain"] = entries["plain"]
+    with django_db_blocker.unblock():
+        connections["plain"].ensure_connection()
+        first = connections["plain"].connection
+        connections["plain"].close_at = None
+        worker.secrets  # noqa: B018 - opens them
+        worker.take_up(of("green"))
+        request_started.send(None)
+        assert connections["plain"].connection is first
+        connections["plain"].connection.close()
+    del connections["plain"]
+    del connections.settings["plain"]
 
 
 def test_nothing_is_followed_where_no_database_has_a_secret() -> None:

@@ -201,6 +201,18 @@ class TestRefusal:
         assert source.refresh()["token"].reveal() == "t0ken"
         assert short.logins() == 3
 
+    def test_a_login_while_vault_is_away_is_tried_again_at_once(
+        self, source: Vault, short: VaultServer
+    ) -> None:
+        source.read()
+        short.seal()
+        time.sleep(1.85)
+        with pytest.raises(SecretsError, match="sealed"):
+            source.tend()
+        short.unseal()
+        source.tend()
+        assert counts(source) == (2, 0)
+
     def test_the_pause_after_refusals_grows(self, vault: VaultServer) -> None:
         wrong = {"username": "demoapp", "password": Secret(WRONG_PASSWORD)}
         source = Vault(addr=vault.addr, auth=wrong)
