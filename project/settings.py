@@ -114,7 +114,7 @@ RESIDENT_CREDENTIALS = [
 ]
 
 VAULT_ADDR = env.str("VAULT_ADDR", default=env.str("VAULT_HOST", default=""))
-VAULT_SECRET_PATHS = env.str("VAULT_SECRET_PATH", default="secret/demoapp").split(",")
+VAULT_SECRET_PATH = env.str("VAULT_SECRET_PATH", default="secret/demoapp")
 VAULT_USER = env.str("VAULT_USER", default="")
 VAULT_PASS = Secret(env.str("VAULT_PASS", default=""))
 VAULT_TOKEN = Secret(env.str("VAULT_TOKEN", default=""))
@@ -128,7 +128,7 @@ if VAULT_ADDR:
         "BACKEND": "resident.secrets.vault.Vault",
         "OPTIONS": {
             "addr": VAULT_ADDR,
-            "path": VAULT_SECRET_PATHS,
+            "path": VAULT_SECRET_PATH.split(","),
             "auth": {
                 "method": env.str("VAULT_AUTH_METHOD", default=""),
                 "mount": env.str("VAULT_AUTH_MOUNT", default=""),
@@ -174,7 +174,7 @@ RESIDENT_PROVISION = {
     "VAULT": {
         "addr": VAULT_ADDR,
         "token": VAULT_TOKEN,
-        "path": VAULT_SECRET_PATHS[0],
+        "path": VAULT_SECRET_PATH.partition(",")[0],
         "username": VAULT_USER,
         "password": VAULT_PASS,
         "namespace": VAULT_NAMESPACE,
