@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import hvac
 from hvac import exceptions as vault
@@ -108,7 +109,7 @@ class StoredSecret:
     def _description(self, client: hvac.Client) -> Any:
         """Vault's of the engine; empty where it has none for this login, who may read nothing."""
         try:
-            return client.adapter.get(f"/v1/sys/internal/ui/mounts/{self.path}")
+            return client.adapter.get(f"/v1/sys/internal/ui/mounts/{quote(self.path)}")
         except (vault.Forbidden, vault.InvalidPath):
             return {"data": {}}
 

@@ -103,6 +103,21 @@ class TestEngines:
         assert "'database/' of VAULT_SECRET_PATH is an engine of type 'database'" in error.problem
         assert not vault.requests("database/creds")
 
+    def test_where_the_login_may_read_nothing_at_all(self, vault: VaultServer) -> None:
+        with vault.client() as admin:
+            admin.sys.delete_policy("demoapp")
+        error = refusal(backend(vault.addr))
+        assert "does not let this login read the secret 'secret/demoapp'" in error.problem
+        assert 'path "secret/data/demoapp"' in error.remedy
+
+    def test_a_path_with_characters_that_mean_something_in_a_url(self, vault: VaultServer) -> None:
+        with vault.client() as admin:
+            policy = 'path "secret/data/a b?c#d%2F" { capabilities = ["read"] }'
+            admin.sys.create_or_update_policy("demoapp", policy)
+            admin.secrets.kv.v2.create_or_update_secret("a b?c#d%2F", {"token": "odd"})
+        assert plain(read(vault, "secret/a b?c#d%2F")) == {"token": "odd"}
+        assert vault.requests(f"{MOUNTS}secret/a b?c#d%2F")
+
     def test_a_deleted_secret_in_version_1(self, vault: VaultServer) -> None:
         with vault.client() as admin:
             admin.secrets.kv.v1.delete_secret("team/app", mount_point="old")
