@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,8 @@ from tests.granian import ROOT, clean_environment
 VALUE = "v4lue-0f-a-secret"
 secret = Secret(VALUE)
 
+NUMBERS = count()
+
 
 @pytest.fixture(autouse=True)
 def _masked() -> Iterator[None]:
@@ -43,7 +46,7 @@ class Log:
     """A logger with a handler that somebody else wrote; keeps what is written."""
 
     def __init__(self, formatter: logging.Formatter | None = None) -> None:
-        self.logger = logging.getLogger(f"shop.{id(self)}")
+        self.logger = logging.getLogger(f"shop.{next(NUMBERS)}")
         self.logger.propagate = False
         self._stream = io.StringIO()
         handler = logging.StreamHandler(self._stream)
