@@ -46,11 +46,13 @@ class Lease:
         """The lease that the `auth` of Vault's answer describes.
 
         Args:
-            auth: with `lease_duration`, 0 for ever, `renewable` and `token_type`.
+            auth: with `lease_duration`, 0 for ever after a login, `renewable` and `token_type`.
             began: the moment before it was asked for.
             before: the lease that was renewed; None after a login.
         """
-        seconds = auth.get("lease_duration") or math.inf
+        # What ends is never renewed to last for ever: then 0 is less than a second.
+        never = before is None or math.isinf(before.seconds)
+        seconds = auth.get("lease_duration") or (math.inf if never else 0.0)
         is_batch = auth.get("token_type") == "batch"
         pause = seconds * (RENEW_AT + random.uniform(0, SPREAD) * (1 - RENEW_AT))  # noqa: S311
         return cls(

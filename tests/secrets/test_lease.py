@@ -52,6 +52,13 @@ def test_a_renewal_that_gives_less_ends_renewing() -> None:
     assert not short.is_to_be_renewed(105.0)
 
 
+def test_a_renewal_that_gives_nothing_is_not_one_for_ever() -> None:
+    over = granted(0, 102.0, before=granted(3))
+    assert (over.seconds, over.left(102.0), over.due) == (0.0, 0.0, 102.5)
+    assert over.is_short
+    assert granted(0, 102.0, before=granted(0)).due == math.inf
+
+
 @pytest.mark.parametrize("auth", [{"renewable": False}, {"token_type": "batch"}])
 def test_what_is_never_renewed(auth: dict[str, Any]) -> None:
     assert not granted(60, **auth).is_to_be_renewed(101.0)
