@@ -138,7 +138,7 @@ def seconds(source: Vault) -> float:
 
 
 def reading() -> str:
-    """Nanoseconds for a secret, as a view asks for it."""
+    """Nanoseconds for a secret, as a view asks for it: the least, as others use the machine too."""
     values = {"number": "7"}
     settings.configure(RESIDENT_SECRETS={"OPTIONS": {"values": values}})
     secrets = worker.secrets
@@ -153,17 +153,16 @@ def reading() -> str:
             "worker.secrets[key]": lambda: worker.secrets["number"],
             "worker.secrets[key].reveal()": revealed,
         }
-        rounds = [[one_of(way) for way in ways.values()] for _ in range(15)]
+        rounds = [[one_of(way) for way in ways.values()] for _ in range(40)]
     worker.close()
     rows = []
     for place, name in enumerate(ways):
-        each = statistics.median(figures[place] for figures in rounds)
-        more = statistics.median(figures[place] - figures[0] for figures in rounds)
-        rows.append([name, f"{each:.0f}", f"{more:+.0f}"])
-    return report.table(["in a request", "ns", "more than the dict"], rows)
+        each, of_dict = (min(figures[at] for figures in rounds) for at in (place, 0))
+        rows.append([name, f"{each:.0f}", f"{each - of_dict:+.0f}"])
+    return report.table(["", "ns", "more than the dict"], rows)
 
 
-def one_of(way: Callable[[], object], number: int = 20_000) -> float:
+def one_of(way: Callable[[], object], number: int = 10_000) -> float:
     return min(timeit.repeat(way, number=number, repeat=5)) / number * 1e9
 
 
@@ -310,6 +309,8 @@ Vault is OpenBao, in a process of its own.
 Until a worker that starts has its secrets: a new connection, a login, a read, {rounds} times:
 
 {by_login}
+
+For one secret in a request, the least of 40 rounds:
 
 {reading()}
 

@@ -213,6 +213,22 @@ class TestRefusal:
         source.tend()
         assert counts(source) == (2, 0)
 
+    def test_a_locked_account_is_asked_once(self, vault: VaultServer) -> None:
+        """The right password is refused like a wrong one, and each try would count."""
+        wrong = {"username": "demoapp", "password": Secret(WRONG_PASSWORD)}
+        for _ in range(5):
+            locking = Vault(addr=vault.addr, auth=wrong)
+            with pytest.raises(SecretsError, match="refuses the login"):
+                locking.read()
+            locking.close()
+        source = Vault(addr=vault.addr, auth=AUTH)
+        for _ in range(10):
+            with pytest.raises(SecretsError, match="refuses the login") as caught:
+                source.read()
+        assert "Vault locks an account after five wrong passwords" in caught.value.remedy
+        assert vault.logins() == 5 + 1
+        source.close()
+
     def test_the_pause_after_refusals_grows(self, vault: VaultServer) -> None:
         wrong = {"username": "demoapp", "password": Secret(WRONG_PASSWORD)}
         source = Vault(addr=vault.addr, auth=wrong)
