@@ -61,5 +61,7 @@ def _told(secrets: Secrets, state: State) -> Iterator[str]:
 
 def _wanted() -> set[str]:
     """The keys that settings take from the secrets."""
-    names = filter(str.isupper, dir(settings))
+    # Django warns of some that nobody has set, when they are looked at.
+    is_set = settings.is_overridden  # type: ignore[misc] # its stubs lack it
+    names = [name for name in dir(settings) if name.isupper() and is_set(name)]
     return {key for name in names for key in keys_in(getattr(settings, name))}
