@@ -141,6 +141,12 @@ class TestWrapped:
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
         assert auth["wrapped_secret_id"] not in str(files)
 
+    def test_the_client_keeps_its_own_token(self, vault: VaultServer, auth: dict[str, Any]) -> None:
+        wrapped = WrappedSecretId(Secret(auth["wrapped_secret_id"]), Path(auth["folder"]))
+        with vault.client("of its own") as client:
+            assert wrapped.unwrapped(client)
+            assert client.token == "of its own"
+
     def test_a_spent_one_is_named(self, vault: VaultServer, auth: dict[str, Any]) -> None:
         with vault.client(auth["wrapped_secret_id"]) as somebody:
             somebody.sys.unwrap()
@@ -286,6 +292,18 @@ class TestTokenFile(TestToken):
             assert not login.has_changed(), "half-written, or wrapped"
         file.unlink()
         assert not login.has_changed()
+
+    def test_one_that_is_refused_leaves_the_one_before(
+        self, vault: VaultServer, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "token"
+        file.write_text(self.token(vault))
+        source = backend(vault.addr, auth={"token_file": file})
+        source.read()
+        file.write_text("hvs.revoked")
+        with pytest.raises(SecretsError, match="refuses the login"):
+            source.read()
+        assert value(source) == "t0ken"
 
     def test_is_waited_for(self, vault: VaultServer, tmp_path: Path) -> None:
         file, token = tmp_path / "token", self.token(vault)

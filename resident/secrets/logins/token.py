@@ -83,14 +83,18 @@ class TokenFile:
 
 
 def _given(client: hvac.Client, token: Secret, name: str) -> dict[str, Any]:
-    """Take the token, and ask Vault how long it lives: the answer is that of a login."""
+    """Take the token, and ask Vault how long it lives: the answer is that of a login.
+
+    Where Vault refuses it, the client keeps the one that it had.
+    """
+    before = client.token
     client.token = _checked(token, name).reveal()
     try:
         found = client.auth.token.lookup_self()["data"]
         lease = {"lease_duration": found["ttl"], "renewable": found["renewable"]}
         return {"auth": {"client_token": client.token, "token_type": found["type"], **lease}}
     except BaseException:
-        client.token = ""
+        client.token = before
         raise
 
 
