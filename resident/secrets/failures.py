@@ -14,8 +14,9 @@ from hvac import exceptions as vault
 from resident.exceptions import SecretsError
 from resident.transport import NoHttp, Redirected, TooLarge
 
-__all__ = ["EXPECTED", "REFUSED", "Step"]
+__all__ = ["EXPECTED", "INTERNAL_ERROR", "REFUSED", "Step"]
 
+INTERNAL_ERROR = "internal error"
 REFUSED = "refused"
 """The kind of error where Vault itself said no: to the login, or to the token."""
 
@@ -156,7 +157,7 @@ _PASSING: tuple[tuple[type[Exception], str, str], ...] = (
     (vault.VaultDown, "sealed", "is sealed, or not ready to serve"),
     (vault.VaultNotInitialized, "not initialized", "is not initialized"),
     (vault.RateLimitExceeded, "rate limit", "has its rate limit exceeded"),
-    (vault.InternalServerError, "internal error", "has an internal error"),
+    (vault.InternalServerError, INTERNAL_ERROR, "has an internal error"),
     (vault.BadGateway, "gateway", "cannot be reached by the gateway before it"),
     (vault.UnexpectedError, "unexpected status", "answers with an unexpected status"),
     (requests.Timeout, "timeout", "does not answer in time"),

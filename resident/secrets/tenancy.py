@@ -6,7 +6,7 @@ from contextlib import suppress
 import hvac
 
 from resident.exceptions import SecretsError
-from resident.secrets.failures import EXPECTED, Step
+from resident.secrets.failures import EXPECTED, INTERNAL_ERROR, Step
 from resident.secrets.lease import Lease, Pauses, Standing
 from resident.secrets.logins import Login
 from resident.secrets.value import Secret
@@ -117,7 +117,8 @@ class Tenancy:
         try:
             answer = self._renewal_step.ask(self._client.auth.token.renew_self)
         except SecretsError as error:
-            if error.passing:
+            # Vault answers 500 to the renewal of a token that is at its end, or lost a policy.
+            if error.passing and error.kind != INTERNAL_ERROR:
                 raise
             is_over = True
         else:

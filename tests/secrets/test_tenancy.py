@@ -278,6 +278,26 @@ class TestEnd:
         source._session.close()
 
 
+@pytest.mark.parametrize("login", [200, 500])
+def test_a_renewal_that_is_an_internal_error_leads_to_one_login(login: int) -> None:
+    """As where the token is at its end, or lost a policy; or where the server is not well."""
+    auth = {"client_token": WRONG_PASSWORD, "lease_duration": 60, "renewable": True}
+    path = "/v1/auth/userpass/login/demoapp"
+    routes = {path: (200, {"auth": auth}), "/v1/auth/token/renew-self": (500, {"errors": ["past"]})}
+    with Impostor(200, {"data": {"data": {}, "metadata": {"version": 1}}}, routes=routes) as server:
+        source = Vault(addr=server.addr, auth=AUTH, kv_version=2)
+        source.read()
+        server._routes[path] = (login, {"auth": auth})
+        if login == 500:
+            with pytest.raises(SecretsError, match="internal error"):
+                source.tend()
+        else:
+            source.tend()
+            assert counts(source) == (2, 0)
+        assert server.asked.count(f"POST {path}") == 2
+        source.close()
+
+
 def test_an_answer_to_a_renewal_that_is_none_leads_to_a_login() -> None:
     """As the server's, 204, when the user of the token is deleted."""
     auth = {"client_token": WRONG_PASSWORD, "lease_duration": 60, "renewable": True}
