@@ -59,26 +59,35 @@ def _flipt() -> Iterator[str]:
 
 
 class Granian:
-    """One granian with one worker; lives as long as its `with`, which waits for its first answer.
+    """One granian; lives as long as its `with`, which waits for its first answer.
 
     Args:
         application: what it serves.
         variables: the environment, beside what configures nothing.
-        threads: how many requests its worker handles at once.
+        threads: how many requests a worker handles at once.
+        workers: how many workers it has.
 
     Attributes:
         port: where, on 127.0.0.1.
         boot: milliseconds from its start to the end of its first answer.
     """
 
-    def __init__(self, application: str, variables: Mapping[str, str], *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        application: str,
+        variables: Mapping[str, str],
+        *,
+        threads: int = 1,
+        workers: int = 1,
+    ) -> None:
         self.port = free_port()
         self.boot = 0.0
         self._environment = clean_environment(**variables)
         self._undo = ExitStack()
         self._command = [
             str(Path(sys.executable).with_name("granian")), "--interface", "wsgi",
-            "--port", str(self.port), "--workers", "1", "--blocking-threads", str(threads),
+            "--port", str(self.port),
+            "--workers", str(workers), "--blocking-threads", str(threads),
             application,
         ]  # fmt: skip
 
@@ -111,14 +120,14 @@ class Granian:
     @property
     def opened(self) -> dict[str, float]:
         """Milliseconds that each resource took to open, as the worker logged them."""
-        found = re.findall(r"(\w+) opened in (\d+) ms", self._log())
+        found = re.findall(r"(\w+) opened in (\d+) ms", self.log())
         return {name: float(milliseconds) for name, milliseconds in found}
 
     def memory(self) -> tuple[float, float]:
         """MiB of the worker: those that are its own alone, and all that are resident."""
-        spawned = re.search(r"Spawning worker-1 with PID: (\d+)", self._log())
+        spawned = re.search(r"Spawning worker-1 with PID: (\d+)", self.log())
         if spawned is None:
-            raise SystemExit(f"granian does not say who its worker is:\n{self._log()}")
+            raise SystemExit(f"granian does not say who its worker is:\n{self.log()}")
         used = psutil.Process(int(spawned[1])).memory_full_info()
         return used.uss / MIB, used.rss / MIB
 
@@ -130,7 +139,7 @@ class Granian:
                 break
             except ConnectionError:
                 time.sleep(0.001)
-        raise SystemExit(f"granian does not serve {self._command[-1]}:\n{self._log()}")
+        raise SystemExit(f"granian does not serve {self._command[-1]}:\n{self.log()}")
 
     def _answer(self) -> bytes:
         with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
@@ -146,5 +155,6 @@ class Granian:
             self._process.kill()
             self._process.wait()
 
-    def _log(self) -> str:
+    def log(self) -> str:
+        """What it and its workers have printed so far."""
         return self._output.read_text()

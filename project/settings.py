@@ -86,6 +86,9 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 
+# An error page shows variables: secrets in them are blotted out.
+DEFAULT_EXCEPTION_REPORTER = "resident.debug.MaskedReporter"
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -103,14 +106,18 @@ RESIDENT_CREDENTIALS = [
     "FLIPT_API_TOKEN",
     "SECRET_KEY",
     "VAULT_PASS",
+    "VAULT_ROLE_ID",
+    "VAULT_SECRET_ID",
     "VAULT_TOKEN",
     "VAULT_USER",
+    "VAULT_WRAPPED_SECRET_ID",
 ]
 
 VAULT_ADDR = env.str("VAULT_ADDR", default=env.str("VAULT_HOST", default=""))
 VAULT_SECRET_PATH = env.str("VAULT_SECRET_PATH", default="secret/demoapp")
 VAULT_USER = env.str("VAULT_USER", default="")
 VAULT_PASS = Secret(env.str("VAULT_PASS", default=""))
+VAULT_TOKEN = Secret(env.str("VAULT_TOKEN", default=""))
 VAULT_NAMESPACE = env.str("VAULT_NAMESPACE", default="")
 VAULT_CACERT = env.str("VAULT_CACERT", default="")
 FLIPT_API_HOST = env.str("FLIPT_API_HOST", default="")
@@ -121,11 +128,19 @@ if VAULT_ADDR:
         "BACKEND": "resident.secrets.vault.Vault",
         "OPTIONS": {
             "addr": VAULT_ADDR,
-            "path": VAULT_SECRET_PATH,
+            "path": VAULT_SECRET_PATH.split(","),
             "auth": {
-                "method": env.str("VAULT_AUTH_METHOD", default="userpass"),
+                "method": env.str("VAULT_AUTH_METHOD", default=""),
+                "mount": env.str("VAULT_AUTH_MOUNT", default=""),
                 "username": VAULT_USER,
                 "password": VAULT_PASS,
+                "role_id": Secret(env.str("VAULT_ROLE_ID", default="")),
+                "secret_id": Secret(env.str("VAULT_SECRET_ID", default="")),
+                "wrapped_secret_id": Secret(env.str("VAULT_WRAPPED_SECRET_ID", default="")),
+                "token": VAULT_TOKEN,
+                "token_file": env.str("VAULT_TOKEN_FILE", default=""),
+                "role": env.str("VAULT_ROLE", default=""),
+                "jwt_file": env.str("VAULT_JWT_FILE", default=""),
             },
             "required": ["flipt_api_host", "flipt_api_token"],
             "namespace": VAULT_NAMESPACE,
@@ -134,6 +149,8 @@ if VAULT_ADDR:
             "client_key": env.str("VAULT_CLIENT_KEY", default=""),
             "deadline": env.float("VAULT_DEADLINE", default=20.0),
         },
+        "INTERVAL": env.float("VAULT_INTERVAL", default=30.0),
+        "MAX_AGE": env.float("VAULT_MAX_AGE", default=0.0) or None,
     }
 else:
     RESIDENT_SECRETS = {
@@ -156,8 +173,8 @@ RESIDENT_FLAGS = {
 RESIDENT_PROVISION = {
     "VAULT": {
         "addr": VAULT_ADDR,
-        "token": Secret(env.str("VAULT_TOKEN", default="")),
-        "path": VAULT_SECRET_PATH,
+        "token": VAULT_TOKEN,
+        "path": VAULT_SECRET_PATH.partition(",")[0],
         "username": VAULT_USER,
         "password": VAULT_PASS,
         "namespace": VAULT_NAMESPACE,

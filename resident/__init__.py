@@ -1,10 +1,12 @@
 """resident keeps a Django project in memory, and keeps every request clean.
 
-- `worker`: what this process opens once, in order, and closes in reverse
+- `worker`: what this process opens once, in order, and closes in reverse; `generation`: what of it
+  is in use, while it is replaced
 - `secrets`: lives as long as the worker: what Vault, or the environment, keeps secret
 - `flags`: lives as long as the worker: Flipt's flags, evaluated here
 - `isolation`: lives as long as a request
 - `leaks`: what crossed from one request into the next: observed, compared, told
+- `settings`, `databases`: settings and connections made with secrets; `signals`: what is told
 - `transport`: HTTP that is bounded in time and size, for what is outside
 - `conf`, `exceptions`: the settings, and what goes wrong
 

@@ -8,7 +8,9 @@ from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
 from resident.checks import check_databases, check_middleware, check_settings
 from resident.conf import conf
+from resident.databases import Credentials
 from resident.resources import resources
+from resident.secrets.records import mask_records
 from resident.worker import worker
 
 
@@ -19,8 +21,12 @@ class ResidentConfig(AppConfig):
     verbose_name = "Resident"
 
     def ready(self) -> None:
+        if conf.masks_logs:
+            mask_records()
         for check in (check_middleware, check_settings, check_databases):
             register(check, "resident")
+        self.credentials = Credentials()
+        self.credentials.follow()
         if worker.serves or _is_runserver():
             _withdraw_credentials(os.environ)
         if worker.serves:

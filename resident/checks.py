@@ -43,7 +43,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 
 def check_settings(**_: Any) -> list[CheckMessage]:
-    """E001: whether the settings have their form, and every path leads somewhere.
+    """E001: whether settings have their form, and every path leads somewhere.
 
     What RESIDENT_FLUSH and RESIDENT_RESETTERS name is imported for that.
     """
@@ -55,6 +55,7 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_faults(lambda: [conf.session]),
         *_faults(lambda: [conf.undo]),
         *_faults(lambda: conf.findleaks_exclude),
+        *_faults(lambda: [str(conf.secrets_interval), str(conf.secrets_max_age)]),
     ]
     return [
         checks.Error(fault.problem, hint=_sentence(fault.remedy), id="resident.E001")

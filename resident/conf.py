@@ -49,6 +49,11 @@ class Settings:
         return _strings("RESIDENT_CREDENTIALS", getattr(settings, "RESIDENT_CREDENTIALS", []))
 
     @property
+    def masks_logs(self) -> bool:
+        """RESIDENT_MASK_LOGS: whether secrets are blotted out of log records; default True."""
+        return bool(getattr(settings, "RESIDENT_MASK_LOGS", True))
+
+    @property
     def secrets_backend(self) -> str:
         """RESIDENT_SECRETS["BACKEND"]: dotted path of the class that reads the secrets."""
         backend = self._secrets.get("BACKEND", NO_SECRETS["BACKEND"])
@@ -58,6 +63,20 @@ class Settings:
     def secrets_options(self) -> Mapping[str, Any]:
         """RESIDENT_SECRETS["OPTIONS"]: the keyword arguments of that class."""
         return _mapping("RESIDENT_SECRETS['OPTIONS']", self._secrets.get("OPTIONS", {}))
+
+    @property
+    def secrets_interval(self) -> float:
+        """RESIDENT_SECRETS["INTERVAL"]: seconds between two looks at the secrets; default 30."""
+        return _seconds("RESIDENT_SECRETS", self._secrets, "INTERVAL", 30.0)
+
+    @property
+    def secrets_max_age(self) -> float | None:
+        """RESIDENT_SECRETS["MAX_AGE"]: seconds without a good read after which a worker is not
+        ready any more; None (the default) for never.
+        """
+        if self._secrets.get("MAX_AGE") is None:
+            return None
+        return _seconds("RESIDENT_SECRETS", self._secrets, "MAX_AGE", 0.0)
 
     @property
     def has_flags(self) -> bool:
@@ -83,22 +102,22 @@ class Settings:
     @property
     def flags_interval(self) -> float:
         """RESIDENT_FLAGS["INTERVAL"]: seconds between two looks at Flipt; default 30."""
-        return self._seconds("INTERVAL", 30.0)
+        return _seconds("RESIDENT_FLAGS", self._flags, "INTERVAL", 30.0)
 
     @property
     def features_interval(self) -> float:
         """RESIDENT_FLAGS["FEATURES_INTERVAL"]: seconds between two looks at the file; default 1."""
-        return self._seconds("FEATURES_INTERVAL", 1.0)
+        return _seconds("RESIDENT_FLAGS", self._flags, "FEATURES_INTERVAL", 1.0)
 
     @property
     def flags_timeout(self) -> float:
         """RESIDENT_FLAGS["TIMEOUT"]: seconds for one answer of Flipt; default 5."""
-        return self._seconds("TIMEOUT", 5.0)
+        return _seconds("RESIDENT_FLAGS", self._flags, "TIMEOUT", 5.0)
 
     @property
     def flags_deadline(self) -> float:
         """RESIDENT_FLAGS["DEADLINE"]: seconds that a start waits for Flipt; default 20."""
-        return self._seconds("DEADLINE", 20.0)
+        return _seconds("RESIDENT_FLAGS", self._flags, "DEADLINE", 20.0)
 
     @property
     def flags_fallback(self) -> str:
@@ -163,15 +182,6 @@ class Settings:
     def _flags(self) -> Mapping[str, Any]:
         return _mapping("RESIDENT_FLAGS", getattr(settings, "RESIDENT_FLAGS", {}))
 
-    def _seconds(self, name: str, default: float) -> float:
-        seconds = self._flags.get(name, default)
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
-            raise ConfigurationError(
-                f"RESIDENT_FLAGS[{name!r}] is {seconds!r}, which is not a number of seconds.",
-                remedy="give a number greater than 0.",
-            )
-        return float(seconds)
-
 
 conf = Settings()
 
@@ -194,6 +204,16 @@ def _expression(name: str, text: str) -> str:
             remedy="see docs/settings.md.",
         ) from None
     return text
+
+
+def _seconds(setting: str, values: Mapping[str, Any], name: str, default: float) -> float:
+    seconds = values.get(name, default)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+        raise ConfigurationError(
+            f"{setting}[{name!r}] is {seconds!r}, which is not a number of seconds.",
+            remedy="give a number greater than 0.",
+        )
+    return float(seconds)
 
 
 def _choice(name: str, choices: tuple[str, ...]) -> str:

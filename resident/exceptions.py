@@ -4,7 +4,8 @@ No message carries a secret, and none of these is raised while an exception of h
 requests' is being handled: those hold the token and the password.
 """
 
-from typing import Self
+import copy
+from typing import Any, Self
 
 
 class ResidentError(Exception):
@@ -37,12 +38,9 @@ class ResidentError(Exception):
     def after(self, attempts: int, seconds: float) -> Self:
         """The same error, which says how often and for how long it was tried."""
         times = f"{attempts} times" if attempts > 1 else "once"
-        return type(self)(
-            self.problem,
-            tried=self.tried and f"{self.tried}, {times} in {seconds:.1f} s.",
-            remedy=self.remedy,
-            passing=self.passing,
-        )
+        same = copy.copy(self)
+        same.tried = self.tried and f"{self.tried}, {times} in {seconds:.1f} s."
+        return same
 
 
 class ConfigurationError(ResidentError):
@@ -50,7 +48,17 @@ class ConfigurationError(ResidentError):
 
 
 class SecretsError(ResidentError):
-    """Secrets could not be had, or lack what was asked of them."""
+    """Secrets could not be had, or lack what was asked of them.
+
+    Args:
+        problem: as of every error.
+        kind: the same in a word or two, with no host and no path: for metrics, and whoever asks.
+        others: as of every error.
+    """
+
+    def __init__(self, problem: str, *, kind: str = "invalid", **others: Any) -> None:
+        super().__init__(problem, **others)
+        self.kind = kind
 
 
 class FlagsError(ResidentError):

@@ -30,7 +30,8 @@ class ResetStateMiddleware:
     the resetters when the response is closed. What other parts of a response do in their
     `close()`, and the handlers of `request_finished`, is out of a middleware's reach.
 
-    Under ASGI the server gives each request a context, and the middleware steps aside.
+    Under ASGI the server gives each request a context, and the middleware only sees to it that the
+    worker's resources are not replaced under the request's hands.
     """
 
     sync_capable = True
@@ -46,7 +47,9 @@ class ResetStateMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        if self._is_async or ISOLATED in request.META:
+        if self._is_async:
+            return self._answer_async(request)
+        if ISOLATED in request.META:
             return self._get_response(request)
         visit = Visit(self._contexts.new(), self._resetters, request.META)
         response = visit.begin(self._answer, request)
@@ -60,6 +63,16 @@ class ResetStateMiddleware:
     @cached_property
     def _resetters(self) -> Resetters:
         return Resetters.of_project()
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        stay = worker.stay()
+        try:
+            response: HttpResponseBase = await self._get_response(request)
+        except BaseException:
+            stay.end()
+            raise
+        response._resource_closers.append(stay.end)  # type: ignore[attr-defined] # noqa: SLF001
+        return response
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         try:

@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from resident.exceptions import ResidentError
 
-__all__ = ["BoundedSession", "Redirected", "TooLarge", "retried"]
+__all__ = ["BoundedSession", "NoHttp", "Redirected", "TooLarge", "retried"]
 
 CHUNK = 65_536
 
@@ -58,6 +58,10 @@ class Redirected(requests.RequestException):
     """The server answered with a redirect; following it would hand the credentials on."""
 
 
+class NoHttp(requests.RequestException):
+    """What answers speaks no HTTP, or headers that have no end."""
+
+
 class BoundedSession(requests.Session):
     """Connections to one server; lives as long as whoever asks that server.
 
@@ -70,7 +74,7 @@ class BoundedSession(requests.Session):
         max_bytes: how large an answer's body may be.
 
     Raises:
-        TooLarge, Redirected, and what requests raises: `Timeout` when `seconds` have passed.
+        TooLarge, Redirected, NoHttp, and what requests raises: `Timeout` when `seconds` are over.
     """
 
     def __init__(self, *, seconds: float, max_bytes: int) -> None:
@@ -83,12 +87,21 @@ class BoundedSession(requests.Session):
         self.mount("https://", _BoundedAdapter(self))
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        response = super().send(request, **{**kwargs, "stream": True, "allow_redirects": False})
-        with response:
+        with self._sent(request, {**kwargs, "stream": True, "allow_redirects": False}) as response:
             if response.is_redirect:
                 raise Redirected(f"{response.status_code}, which is not followed")
             response._content = self._read(response)  # noqa: SLF001 - requests has no public way
         return response
+
+    def _sent(
+        self, request: requests.PreparedRequest, arguments: dict[str, Any]
+    ) -> requests.Response:
+        try:
+            return super().send(request, **arguments)
+        except requests.ConnectionError as error:
+            if not _is_no_http(error):
+                raise
+        raise NoHttp("what answers speaks no HTTP")
 
     def _read(self, response: requests.Response) -> bytes:
         body = bytearray()
@@ -101,6 +114,15 @@ class BoundedSession(requests.Session):
             # So requests calls a body that is late; a connection that breaks is another error.
             raise requests.ReadTimeout("the body took too long") from None
         return bytes(body)
+
+
+def _is_no_http(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, http.client.HTTPException):
+            # A server that hangs up before it answers is one of these, too.
+            return not isinstance(error, http.client.RemoteDisconnected)
+        error = error.__context__
+    return False
 
 
 class _BoundedAdapter(HTTPAdapter):

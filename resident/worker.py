@@ -8,31 +8,51 @@ A resource is one generator function: it opens something, yields it, and closes 
         client.close()
 
 Named in RESIDENT_RESOURCES, it is opened when the worker starts, after the secrets and the flags;
-`worker.get(search)` gives the client, anywhere.
+`worker.get(search)` gives the client, anywhere. With `@depends_on("search_token")` it is made anew
+when that secret changes: the new one first, and the old one is closed when no request uses it any
+more.
 """
 
-import ctypes
+import contextvars
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from multiprocessing.util import Finalize
 from typing import Any, TypeVar
 
 from django.utils.module_loading import import_string
 
 from resident.conf import conf
-from resident.exceptions import ConfigurationError
+from resident.exceptions import ConfigurationError, ResidentError, SecretsError
+from resident.generation import Closer, Generation, Opened, Stay, close_all
 from resident.secrets import Secrets, SecretsBackend
+from resident.secrets.keeper import Keeper
+from resident.secrets.state import State
+from resident.signals import secrets_changed, secrets_failed
 
-__all__ = ["Resource", "Worker", "secrets", "worker"]
+__all__ = ["Resource", "Worker", "depends_on", "keeper", "secrets", "worker"]
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Resource = Callable[["Worker"], Iterator[T]]
+
+
+def depends_on(*made_from: str | Resource[Any]) -> Callable[[Resource[T]], Resource[T]]:
+    """Say what a resource is made from, so that it is made anew when that changes.
+
+    Args:
+        made_from: keys of the secrets, and other resources.
+    """
+
+    def mark(resource: Resource[T]) -> Resource[T]:
+        resource.depends_on = made_from  # type: ignore[attr-defined]
+        return resource
+
+    return mark
 
 
 class Worker:
@@ -44,20 +64,48 @@ class Worker:
     def __init__(self) -> None:
         self.serves = False
         self._lock = threading.RLock()
-        self._opened: dict[Resource[Any], _Opened] = {}
+        self._generation = Generation({})
+        self._stay: contextvars.ContextVar[Stay | None] = contextvars.ContextVar(
+            "resident_stay", default=None
+        )
+        self._closer = Closer()
         self._finalizer: Finalize[Any] | None = None
 
     @property
     def secrets(self) -> Secrets:
-        """The secrets of RESIDENT_SECRETS, as they were last read. Raises `SecretsError`."""
-        return self.get(secrets)
+        """The secrets of RESIDENT_SECRETS: in a request those that it began with, and elsewhere
+        the latest. Raises `SecretsError` where they are not open yet, and can't be had.
+        """
+        # As `get` does it; a request may ask often.
+        stay = self._stay.get()
+        generation = (stay and stay.generation) or self._generation
+        opened = generation.opened.get(secrets)
+        return opened.value if opened else self._open(secrets)
+
+    @property
+    def latest_secrets(self) -> Secrets:
+        """The latest secrets, also in a request that began before: for new connections.
+
+        Raises as `secrets` does.
+        """
+        opened = self._generation.opened.get(secrets)
+        return opened.value if opened else self.get(secrets)
+
+    @property
+    def secrets_state(self) -> State:
+        """How fresh the secrets are, and what it took to keep them so. Raises as `secrets` does."""
+        return self.get(keeper).state
 
     def get(self, resource: Resource[T]) -> T:
         """What the resource yields, opened now if it is not open yet.
 
+        In a request, that is the one which was open when the request began.
+
         Raises what the resource raises; then it is not open, and the next call tries again.
         """
-        opened = self._opened.get(resource)
+        stay = self._stay.get()
+        generation = (stay and stay.generation) or self._generation
+        opened = generation.opened.get(resource)
         return opened.value if opened else self._open(resource)
 
     def open(self, *resources: Resource[Any]) -> None:
@@ -65,7 +113,7 @@ class Worker:
 
         Raises what the first to fail raises; what this call had opened is closed again.
         """
-        before = len(self._opened)
+        before = len(self._generation.opened)
         try:
             for resource in resources:
                 self.get(resource)
@@ -75,7 +123,40 @@ class Worker:
 
     def is_open(self, resource: Resource[Any]) -> bool:
         """Whether the resource is open in this process. Opens nothing."""
-        return resource in self._opened
+        return resource in self._generation.opened
+
+    def stay(self) -> Stay:
+        """Let this context see what is open now, and nothing newer, until `end()` of what it gives.
+
+        Until then none of it is closed. Each request does so; a thread of your own may:
+
+            with worker.stay():
+                worker.get(search).find("shoes")
+        """
+        stay = Stay(self._generation)
+        self._stay.set(stay)
+        return stay
+
+    def take_up(self, contents: Secrets) -> list[str]:
+        """Use these secrets from now on, and make anew what is made from other values of them.
+
+        What begins after that sees all that is new, what began before sees none of it. For the
+        keeper of the secrets. Gives the names of the resources that could not be made anew: they
+        stay as they are.
+        """
+        with self._lock:
+            began = self._generation
+        if secrets not in began.opened:
+            return []
+        before = began.opened[secrets]
+        draft = Generation({**began.opened, secrets: before.giving(contents)})
+        known = draft.opened.copy()
+        failed = contextvars.copy_context().run(self._make_anew, draft)
+        if not self._replace(began, draft, known):
+            return ["what was being closed"]
+        _tell_changes(before.value, contents)
+        late = [it for it in list(draft.opened) if it not in failed and _is_outdated(it, draft)]
+        return self.take_up(contents) if late else [it.__name__ for it in failed]
 
     def close(self) -> None:
         """Close what is open, the last first, each once; by itself when the process ends.
@@ -83,31 +164,80 @@ class Worker:
         What fails to close is logged, and the rest is still closed.
         """
         self._close_down_to(0)
+        self._closer.close()
 
     def leave_to_parent(self) -> None:
         """Start anew in a forked child: what is open belongs to the parent, and stays open."""
-        for opened in self._opened.values():
+        for opened in self._generation.opened.values():
             opened.leave_to_parent()
+        self._closer.leave_to_parent()
         self._lock = threading.RLock()  # the parent's may be held by a thread that is not here
-        self._opened = {}
+        self._generation = Generation({})
+        self._closer = Closer()
         self._finalizer = None
 
     def _open(self, resource: Resource[T]) -> T:
         with self._lock:
-            if resource not in self._opened:
-                began = time.perf_counter()
-                opened = _Opened(resource, self)
-                self._opened[resource] = opened
-                self._close_at_exit()
-                milliseconds = (time.perf_counter() - began) * 1000
-                logger.info("%s opened in %.0f ms", resource.__name__, milliseconds)
-            value: T = self._opened[resource].value
+            generation, stay = self._generation, self._stay.get()
+            if stay and stay.generation and stay.is_makers:
+                generation = stay.generation
+            else:  # what all are to use is made from what is the latest
+                stay = None
+            token = self._stay.set(stay)
+            try:
+                value: T = self._opened_in(generation, resource).value
+            finally:
+                self._stay.reset(token)
             return value
+
+    def _opened_in(self, generation: Generation, resource: Resource[Any]) -> Opened:
+        if resource not in generation.opened:
+            generation.opened[resource] = self._make(resource, generation)
+            self._close_at_exit()
+        return generation.opened[resource]
+
+    def _make(self, resource: Resource[Any], generation: Generation) -> Opened:
+        began = time.perf_counter()
+        for part in _depends_on(resource):
+            self.get(secrets if isinstance(part, str) else part)
+        opened = Opened(resource.__name__, partial(resource, self), _parts(resource, generation))
+        milliseconds = (time.perf_counter() - began) * 1000
+        logger.info("%s opened in %.0f ms", resource.__name__, milliseconds)
+        return opened
+
+    def _make_anew(self, draft: Generation) -> list[Resource[Any]]:
+        """Replace what is made from something else than the draft has; gives what failed."""
+        failed = []
+        stay = Stay(draft, is_makers=True)
+        self._stay.set(stay)
+        for resource in [it for it in draft.opened if _depends_on(it)]:
+            if not _is_outdated(resource, draft):
+                continue
+            try:
+                draft.opened[resource] = self._make(resource, draft)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the old one serves on
+                _tell_stays(resource, error)
+                failed.append(resource)
+        stay.end()
+        return failed
+
+    def _replace(
+        self, began: Generation, draft: Generation, known: dict[Resource[Any], Opened]
+    ) -> bool:
+        """Publish the draft; discard it where something of it has been closed meanwhile."""
+        with self._lock:
+            if known.keys() <= began.opened.keys():
+                draft.opened.update({**began.opened, **draft.opened})
+                self._generation = began.successor = draft
+                self._closer.close_after(began, _others(began.opened, draft.opened))
+                return True
+        close_all(_others(draft.opened, known))
+        return False
 
     def _close_down_to(self, count: int) -> None:
         with self._lock:
-            while len(self._opened) > count:
-                _, opened = self._opened.popitem()
+            while len(self._generation.opened) > count:
+                _, opened = self._generation.opened.popitem()
                 opened.close()
 
     def _close_at_exit(self) -> None:
@@ -117,37 +247,72 @@ class Worker:
             self._finalizer = Finalize(None, self.close, exitpriority=10)
 
 
-class _Opened:
-    """One resource that is open; lives until the worker closes it."""
-
-    def __init__(self, resource: Resource[Any], worker: Worker) -> None:
-        self._name = resource.__name__
-        self._manager: AbstractContextManager[Any] = contextmanager(resource)(worker)
-        self.value = self._manager.__enter__()
-
-    def close(self) -> None:
-        try:
-            self._manager.__exit__(None, None, None)
-        except Exception:
-            logger.exception("%s failed to close", self._name)
-        else:
-            logger.info("%s closed", self._name)
-
-    def leave_to_parent(self) -> None:
-        # A suspended generator that is deallocated runs its `finally`: in a fork that would close
-        # the parent's connections from the child. One reference too many keeps it suspended.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._manager))
-
-
-def secrets(worker: Worker) -> Iterator[Secrets]:  # noqa: ARG001 - the first needs none before it
-    """The first resource of every worker: the secrets that RESIDENT_SECRETS names."""
-    backend = _backend()
+def keeper(worker: Worker) -> Iterator[Keeper]:
+    """Reads the secrets that RESIDENT_SECRETS names, and follows them."""
+    kept = Keeper(
+        _backend(),
+        interval=conf.secrets_interval,
+        take_up=worker.take_up,
+        failed=_tell_failure,
+    )
     try:
-        contents = backend.read()
-        logger.info("secrets from %s", contents.place)
-        yield contents
+        kept.start()
+        yield kept
     finally:
-        backend.close()
+        kept.close()
+
+
+def secrets(worker: Worker) -> Iterator[Secrets]:
+    """The first resource of every worker: the values that its keeper has read."""
+    yield worker.get(keeper).contents
+
+
+def _depends_on(resource: Resource[Any]) -> tuple[str | Resource[Any], ...]:
+    parts: tuple[str | Resource[Any], ...] = getattr(resource, "depends_on", ())
+    return parts
+
+
+def _parts(resource: Resource[Any], generation: Generation) -> list[object]:
+    """What the resource is made from in this generation, which has all of it open."""
+    opened = generation.opened
+    return [
+        opened[secrets].value.get(part) if isinstance(part, str) else opened[part]
+        for part in _depends_on(resource)
+    ]
+
+
+def _is_outdated(resource: Resource[Any], generation: Generation) -> bool:
+    return generation.opened[resource].made_from != _parts(resource, generation)
+
+
+def _others(
+    one: Mapping[Resource[Any], Opened], other: Mapping[Resource[Any], Opened]
+) -> list[Opened]:
+    """What the one has open that the other has not. The secrets are the keeper's to close."""
+    return [
+        opened
+        for resource, opened in one.items()
+        if other.get(resource) is not opened and resource is not secrets
+    ]
+
+
+def _tell_stays(resource: Resource[Any], error: Exception) -> None:
+    if isinstance(error, ResidentError):
+        logger.error("%s stays as it is: %s", resource.__name__, error)
+    else:
+        logger.error("%s stays as it is", resource.__name__, exc_info=error)
+
+
+def _tell_changes(before: Secrets, after: Secrets) -> None:
+    keys = {key for key in {*before, *after} if before.get(key) != after.get(key)}
+    if keys or before.place != after.place:
+        names = ", ".join(map(repr, sorted(keys))) or "no value"
+        logger.info("%s: %s changed", after.place, names)
+        secrets_changed.send_robust(Worker, secrets=after, keys=frozenset(keys))
+
+
+def _tell_failure(error: SecretsError) -> None:
+    secrets_failed.send_robust(Worker, error=error)
 
 
 def _backend() -> SecretsBackend:

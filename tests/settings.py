@@ -11,3 +11,5 @@ with mock.patch.dict(os.environ), mock.patch("environ.Env.read_env"):
     from project.settings import *  # noqa: F403
 
 WHITENOISE_AUTOREFRESH = True  # nobody has run collectstatic
+
+RESIDENT_MASK_LOGS = False  # what resident itself logs is searched for secrets

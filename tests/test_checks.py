@@ -65,6 +65,7 @@ def test_this_project_has_no_fault() -> None:
         ("RESIDENT_RESOURCES", ["shop.search"], "'shop.search', which can't be imported"),
         ("RESIDENT_KEEP", {"sys.path": True}, "RESIDENT_KEEP is of type dict"),
         ("RESIDENT_SESSION", "sometimes", "RESIDENT_SESSION is 'sometimes'"),
+        ("RESIDENT_SECRETS", {"INTERVAL": -1}, "RESIDENT_SECRETS['INTERVAL'] is -1"),
         ("RESIDENT_UNDO", True, "RESIDENT_UNDO is True"),
         ("RESIDENT_FINDLEAKS", [], "RESIDENT_FINDLEAKS is of type list"),
         ("RESIDENT_FINDLEAKS", {"EXCLUDE": "logout"}, r"RESIDENT_FINDLEAKS['EXCLUDE'] is of type"),

@@ -38,6 +38,18 @@ from resident.resources import resources
         ),
         ("RESIDENT_FLAGS", {"TIMEOUT": 0}, lambda: conf.flags_timeout, r"\['TIMEOUT'\] is 0"),
         ("RESIDENT_FLAGS", {"DEADLINE": True}, lambda: conf.flags_deadline, r"is True"),
+        (
+            "RESIDENT_SECRETS",
+            {"INTERVAL": 0},
+            lambda: conf.secrets_interval,
+            r"RESIDENT_SECRETS\['INTERVAL'\] is 0, which is not a number of seconds",
+        ),
+        (
+            "RESIDENT_SECRETS",
+            {"MAX_AGE": "1h"},
+            lambda: conf.secrets_max_age,
+            r"'MAX_AGE'\] is '1h'",
+        ),
         ("RESIDENT_RESOURCES", ["no.such"], resources, "RESIDENT_RESOURCES names 'no.such'"),
     ],
 )
@@ -60,3 +72,4 @@ def test_nothing_need_be_set() -> None:
         assert not conf.provision
         assert conf.features is None
         assert (conf.flags_interval, conf.features_interval) == (30.0, 1.0)
+        assert (conf.secrets_interval, conf.secrets_max_age) == (30.0, None)

@@ -40,8 +40,8 @@ def shop(tmp_path: Path) -> Path:
 
 
 def blocks() -> Iterator[tuple[str, str]]:
-    isolation = (ROOT / "docs" / "isolation.md").read_text()
-    for found in BLOCK.finditer(README + isolation):
+    guides = [(ROOT / "docs" / name).read_text() for name in ("isolation.md", "secrets.md")]
+    for found in BLOCK.finditer("".join([README, *guides])):
         yield found["path"], found["code"]
 
 
@@ -120,7 +120,9 @@ def test_every_setting_is_documented() -> None:
     assert len(settings) == len(set(re.findall(r"^## `(RESIDENT_\w+)`", documented, re.MULTILINE)))
     for name in settings:
         assert f"## `{name}`" in documented
-    for key in re.findall(r"(?:_flags\.get|_seconds)\('(\w+)'", source):
+    keys = re.findall(r"(?:_flags\.get\(|_secrets\.get\(|_seconds\(.*?, )'(\w+)'", source)
+    assert {"INTERVAL", "MAX_AGE", "BACKEND", "DEADLINE"} <= set(keys)
+    for key in keys:
         assert f"| `{key}` |" in documented
     assert Settings.__doc__
 

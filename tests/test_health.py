@@ -1,12 +1,13 @@
 """Live while the process answers, ready once its worker is open."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.test import Client, override_settings
 
 from resident.exceptions import SecretsError
-from resident.worker import Worker, worker
+from resident.worker import Worker, secrets, worker
 
 
 @pytest.fixture
@@ -25,15 +26,26 @@ def connect(addr: str) -> str:
 def test_live_opens_nothing(client: Client) -> None:
     response = client.get("/health/live")
     assert (response.status_code, response.json()) == (200, {"status": "live"})
-    assert not worker._opened
+    assert not worker.is_open(secrets)
 
 
 def test_ready_names_what_is_open(client: Client) -> None:
     response = client.get("/health/ready")
     assert response.status_code == 200
-    assert response.json() == {
+    told = response.json()
+    assert 0 <= told["secrets"].pop("age") < 60
+    assert told == {
         "status": "ready",
         "resources": {"secrets": "open", "flags": "open"},
+        "secrets": {
+            "version": None,
+            "lease_left": None,
+            "last_error": "",
+            "logins": 0,
+            "renewals": 0,
+            "rotations": 0,
+            "failures": 0,
+        },
     }
     assert "no-store" in response["Cache-Control"]
 
@@ -53,3 +65,13 @@ def test_not_ready_while_a_resource_is_away(
 def test_only_safe_methods(client: Client, path: str) -> None:
     assert client.head(path).status_code == 200
     assert client.post(path).status_code == 405
+
+
+def test_not_ready_with_secrets_that_are_too_old(client: Client) -> None:
+    with override_settings(RESIDENT_SECRETS={"OPTIONS": {"values": {}}, "MAX_AGE": 0.2}):
+        assert client.get("/health/ready").status_code == 200
+        time.sleep(0.3)
+        response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["problem"] == "secrets are too old"
+    assert response.json()["secrets"]["age"] >= 0.3

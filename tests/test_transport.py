@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from resident.exceptions import FlagsError
-from resident.transport import BoundedSession, Redirected, TooLarge, retried
+from resident.transport import BoundedSession, NoHttp, Redirected, TooLarge, retried
 from tests.servers import Impostor
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -73,6 +73,24 @@ def test_what_drips_is_late(
 ) -> None:
     with Raw(dripping(start, drop)) as url, pytest.raises(requests.Timeout):
         session.get(url, timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="another protocol"),
+        pytest.param(HEAD + b"X: x\r\n" * 101 + b"\r\n", id="too many headers"),
+        pytest.param(HEAD + b"X: " + b"x" * 70_000, id="a header that is too long"),
+    ],
+)
+def test_what_speaks_no_http(session: BoundedSession, sent: bytes) -> None:
+    with Raw(lambda connection, _: connection.sendall(sent)) as url, pytest.raises(NoHttp):
+        session.get(url)
+
+
+def test_whoever_hangs_up_may_come_back(session: BoundedSession) -> None:
+    with Raw(lambda *_: None) as url, pytest.raises(requests.ConnectionError):
+        session.get(url)
 
 
 def test_silence_is_late_by_the_timeout_of_a_read() -> None:

@@ -208,6 +208,7 @@ def test_a_projects_own_resource_is_closed_when_granian_stops_the_worker(
             "search closed",
             "flags closed",
             "secrets closed",
+            "keeper closed",
         ]
 
 

@@ -9,16 +9,18 @@ from resident.flags import features
 from resident.flags.client import FlagClient
 from resident.flags.document import Document
 from resident.flags.sources import FeaturesFile, Flipt, Source
-from resident.worker import Worker
+from resident.worker import Worker, depends_on
 
 __all__ = ["flags"]
 
 
+@depends_on("flipt_api_host", "flipt_api_token")
 def flags(worker: Worker) -> Iterator[FlagClient]:
     """The second resource of every worker: the flags of Flipt, or of the features file.
 
     Flipt's host and token are the secrets `flipt_api_host` and `flipt_api_token`. Where they name
-    no host, the features file serves the flags; where there is none either, defaults do.
+    no host, the features file serves the flags; where there is none either, defaults do. When
+    host or token change, another client takes over.
     """
     client = _client(worker)
     try:
@@ -40,8 +42,10 @@ def _client(worker: Worker) -> FlagClient:
         environment=conf.flipt_environment,
         timeout=conf.flags_timeout,
     )
+    # A client that takes over has to have flags: until it has, the one before serves them.
+    fallback = None if worker.is_open(flags) else _fallback()
     return FlagClient(
-        source, interval=conf.flags_interval, deadline=conf.flags_deadline, fallback=_fallback()
+        source, interval=conf.flags_interval, deadline=conf.flags_deadline, fallback=fallback
     )
 
 

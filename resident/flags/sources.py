@@ -10,7 +10,7 @@ from resident.exceptions import FlagsError
 from resident.flags import features
 from resident.flags.document import Document, parse
 from resident.secrets import Secret
-from resident.transport import BoundedSession, Redirected, TooLarge
+from resident.transport import BoundedSession, NoHttp, Redirected, TooLarge
 
 __all__ = ["FeaturesFile", "Flipt", "Source"]
 
@@ -176,6 +176,7 @@ _CHECK_HOST = "check that Flipt runs, and that flipt_api_host is its URL as seen
 _ABSENCES: tuple[tuple[type[Exception], str, bool], ...] = (
     (requests.exceptions.SSLError, "has no TLS certificate that is trusted here", False),
     (Redirected, "redirects elsewhere, and the token is not sent elsewhere", False),
+    (NoHttp, "is something else: what answers speaks no HTTP", False),
     (TooLarge, f"sends more than {MAX_BYTES:,} bytes", False),
     (requests.Timeout, "does not answer in time", True),
     (requests.ConnectionError, "can't be reached", True),

@@ -20,6 +20,7 @@ from django.http.response import HttpResponseBase
 
 from resident.isolation.request import Request
 from resident.isolation.resetters import Resetters
+from resident.worker import worker
 
 __all__ = ["ISOLATED", "IsolatedApplication", "RequestContexts", "Visit"]
 
@@ -71,7 +72,7 @@ class IsolatedApplication:
 class Visit(Request):
     """One request's stay in a worker: in a context of its own, until the resetters have run."""
 
-    __slots__ = ("_begun", "_context", "_resetters")
+    __slots__ = ("_begun", "_context", "_resetters", "_stay")
 
     def __init__(
         self, context: contextvars.Context, resetters: Resetters, environ: dict[str, Any]
@@ -93,6 +94,7 @@ class Visit(Request):
         self._context.run(self._end)
 
     def _begin(self, application: Callable[..., T], arguments: tuple[Any, ...]) -> T:
+        self._stay = worker.stay()
         self._begun = self._resetters.begin()
         try:
             return application(*arguments)
@@ -107,6 +109,7 @@ class Visit(Request):
                 finish()
         finally:
             self._resetters.reset(self, self._begun)
+            self._stay.end()
 
 
 class _Visit(Visit):

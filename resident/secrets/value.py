@@ -3,22 +3,26 @@
 import hmac
 from typing import Any, NoReturn
 
-MASK = "**********"
+from resident.secrets.mask import MASK, mask
+
+__all__ = ["MASK", "Secret"]
 
 
 class Secret:
     """One secret string, masked wherever Python turns an object into text.
 
     `repr`, `str`, f-strings and `%s` give a mask, `vars` and pickling are refused; only
-    `reveal()` gives the value. Two secrets compare in constant time.
+    `reveal()` gives the value. Two secrets compare in constant time. As long as one is alive, its
+    value is blotted out of log records.
     """
 
-    __slots__ = ("_Secret__value",)
+    __slots__ = ("_Secret__value", "__weakref__")
 
     __value: str
 
     def __init__(self, value: str) -> None:
         object.__setattr__(self, "_Secret__value", value)
+        mask.add(self)
 
     def reveal(self) -> str:
         """The value itself: hand it on at once, and keep it in no variable that lives longer."""

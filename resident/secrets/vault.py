@@ -1,31 +1,38 @@
-"""Secrets from Vault's KV version 2 engine, through hvac."""
+"""Secrets from Vault's KV engines, through hvac."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 import hvac
 
 from resident.exceptions import ConfigurationError, SecretsError
-from resident.secrets.contents import Secrets
-from resident.secrets.failures import EXPECTED, Step
+from resident.secrets.contents import Secrets, merged
+from resident.secrets.failures import REFUSED
+from resident.secrets.kv import Path, StoredSecret, prefixed_paths
+from resident.secrets.lease import Standing
 from resident.secrets.logins import login_from
-from resident.secrets.value import Secret
+from resident.secrets.tenancy import Tenancy
 from resident.transport import BoundedSession, retried
 
 __all__ = ["Vault"]
 
+CLOSING_SECONDS = 1.0
+
 
 class Vault:
-    """Reads one secret, with one login; lives as long as the worker.
+    """Reads one secret, or several as one, with one login; lives as long as the worker.
 
     What may pass (refused connections, timeouts, 5xx, a sealed Vault) is tried again, with jitter
     and until `deadline`; what won't (a wrong password, a policy, a certificate) is not.
 
     Args:
         addr: where Vault is: "https://vault:8200".
-        path: mount and path of the secret: "secret/demoapp".
-        auth: the login method and its credentials: {"method", "username", "password"}.
+        path: mount and path of the secret: "secret/demoapp"; or a list of such paths, whose keys
+            are put together; or a dict whose keys are put before the keys of each:
+            {"": "secret/demoapp", "mail_": "secret/mail"}.
+        auth: the login method and its credentials, as `login_from` takes them.
+        kv_version: of the engine: 1 or 2; None to ask Vault.
         required: keys without which the worker must not start.
         namespace: of Vault Enterprise and OpenBao; "" for the root namespace.
         cacert: a file with the CA that signed Vault's certificate; "" for certifi's.
@@ -42,7 +49,8 @@ class Vault:
         *,
         addr: str,
         auth: Mapping[str, Any],
-        path: str = "secret/demoapp",
+        path: Path = "secret/demoapp",
+        kv_version: int | None = None,
         required: Collection[str] = (),
         namespace: str = "",
         cacert: str = "",
@@ -54,10 +62,12 @@ class Vault:
         max_bytes: int = 1024 * 1024,
     ) -> None:
         self.addr = _checked_addr(addr)
-        self.path = path
         self.required = required
-        self._mount, self._name = _mount_and_name(path)
-        self._login = login_from(auth)
+        self._secrets = [
+            (prefix, StoredSecret(self.addr, each, kv_version=_checked_version(kv_version)))
+            for prefix, each in prefixed_paths(path)
+        ]
+        login = login_from(auth, has_certificate=bool(client_cert))
         self._deadline = deadline
         self._read_timeout = read_timeout
         self._session = BoundedSession(seconds=read_timeout, max_bytes=max_bytes)
@@ -71,6 +81,12 @@ class Vault:
             session=self._session,
             allow_redirects=False,
         )
+        self._tenancy = Tenancy(self._client, login, self.addr)
+
+    @property
+    def standing(self) -> Standing:
+        """How the worker stands with Vault: the lease of its token, logins and renewals."""
+        return self._tenancy.standing
 
     def read(self) -> Secrets:
         """Log in, unless that is done, and read the secret.
@@ -80,77 +96,42 @@ class Vault:
         """
         return retried(self._attempt, deadline=self._deadline)
 
+    def refresh(self) -> Secrets:
+        """The same in one attempt: whoever follows the secret tries again by itself."""
+        return self._attempt(self._read_timeout)
+
+    def tend(self) -> None:
+        """Renew the token, or log in anew; it is time to when its lease is due.
+
+        Raises:
+            SecretsError: Vault refuses, or is away.
+        """
+        self._session.seconds = self._read_timeout
+        self._tenancy.go_on()
+
     def close(self) -> None:
-        """Close the connections to Vault."""
+        """Revoke the token, if it is this worker's own, and close the connections to Vault."""
+        self._session.seconds = CLOSING_SECONDS
+        self._tenancy.end()
         self._session.close()
 
     def _attempt(self, seconds_left: float) -> Secrets:
         self._session.seconds = max(0.1, min(self._read_timeout, seconds_left))
-        if not self._client.token:
-            self._ask(self._login_step, lambda: self._login(self._client))
-        contents = self._contents(self._ask(self._read_step, self._read_secret))
+        self._tenancy.begin()
+        try:
+            return self._contents()
+        except SecretsError as error:
+            if error.kind != REFUSED:
+                raise
+            refusal = error
+        self._tenancy.begin_anew(refusal)
+        return self._contents()
+
+    def _contents(self) -> Secrets:
+        contents = merged([(prefix, it.read(self._client)) for prefix, it in self._secrets])
+        self._tenancy.accepted()
         contents.require(self.required)
         return contents
-
-    def _read_secret(self) -> Any:
-        return self._client.secrets.kv.v2.read_secret_version(
-            self._name, mount_point=self._mount, raise_on_deleted_version=True
-        )
-
-    def _contents(self, answer: dict[str, Any]) -> Secrets:
-        secret = answer["data"]
-        values, others = _masked(secret.get("data") or {})
-        version = (secret.get("metadata") or {}).get("version")
-        # An error's traceback shows the variables of its frames.
-        del answer, secret
-        source = f"Vault at {self.addr}"
-        contents = Secrets(values, source=source, path=self.path, version=version)
-        for key, kind in others.items():
-            raise SecretsError(
-                f"{contents.place}: the value of key {key!r} is of type {kind}, not a string.",
-                remedy="store it as a string.",
-            )
-        return contents
-
-    def _ask(self, step: Step, call: Callable[[], Any]) -> dict[str, Any]:
-        failure, answer = None, None
-        try:
-            answer = call()
-        except EXPECTED as error:
-            failure = step.failure(error)
-        if failure is None and not step.is_answer(answer):
-            answer, failure = None, step.not_vault()
-        if failure is not None:
-            # Raised out here, where it has no context: what hvac raised ends in the line above.
-            raise failure
-        return answer  # type: ignore[return-value]
-
-    @property
-    def _login_step(self) -> Step:
-        return Step(
-            self.addr,
-            answer_has="auth",
-            tried=f"to log in with {self._login}",
-            refused=f"refuses the login with {self._login}",
-            remedy=self._login.remedy,
-        )
-
-    @property
-    def _read_step(self) -> Step:
-        return Step(
-            self.addr,
-            answer_has="data",
-            tried=f"to read the secret {self.path!r}",
-            refused=f"does not let this login read the secret {self.path!r}",
-            remedy="give the login a policy that has: "
-            f'path "{self._mount}/data/{self._name}" {{ capabilities = ["read"] }}',
-        )
-
-
-def _masked(values: Mapping[str, Any]) -> tuple[dict[str, Secret], dict[str, str]]:
-    """The strings, masked; and of which type the other values are."""
-    strings = {key: Secret(value) for key, value in values.items() if isinstance(value, str)}
-    return strings, {k: type(v).__name__ for k, v in values.items() if k not in strings}
 
 
 def _checked_addr(addr: str) -> str:
@@ -168,11 +149,10 @@ def _checked_addr(addr: str) -> str:
     return addr.rstrip("/")
 
 
-def _mount_and_name(path: str) -> tuple[str, str]:
-    mount, _, name = path.strip("/").partition("/")
-    if not mount or not name:
+def _checked_version(version: int | None) -> int | None:
+    if version not in {None, 1, 2}:
         raise ConfigurationError(
-            f"VAULT_SECRET_PATH is {path!r}, which lacks the mount or the path.",
-            remedy="write mount and path, as in 'secret/demoapp'.",
+            f"RESIDENT_SECRETS: kv_version is {version!r}, which is no version of the KV engine.",
+            remedy="give 1 or 2, or leave it out: then Vault is asked.",
         )
-    return mount, name
+    return version

@@ -60,6 +60,28 @@ def test_vault_by_either_name(name: str) -> None:
     assert PASSWORD not in str(shown)
 
 
+def test_the_credentials_of_every_login_reach_it_masked() -> None:
+    names = ("VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_WRAPPED_SECRET_ID", "VAULT_TOKEN")
+    plain = {"VAULT_ROLE": "r", "VAULT_JWT_FILE": "/jwt", "VAULT_TOKEN_FILE": "/token"}
+    named = {"VAULT_ADDR": "http://vault", "VAULT_AUTH_METHOD": "jwt", "VAULT_AUTH_MOUNT": "ci"}
+    shown = settings(ROOT, **dict.fromkeys(names, PASSWORD), **plain, **named)
+    auth = shown["SECRETS"]["OPTIONS"]["auth"]  # type: ignore[index]
+    assert {key: value for key, value in auth.items() if value != "**********"} == {
+        "method": "jwt",
+        "mount": "ci",
+        "username": "",
+        "token_file": "/token",
+        "role": "r",
+        "jwt_file": "/jwt",
+    }
+    assert PASSWORD not in str(shown["SECRETS"])
+
+
+def test_several_secrets() -> None:
+    shown = settings(VAULT_ADDR="http://vault:8200", VAULT_SECRET_PATH="secret/a,secret/b")
+    assert shown["SECRETS"]["OPTIONS"]["path"] == ["secret/a", "secret/b"]  # type: ignore[index]
+
+
 def test_a_dotenv_file_fills_what_the_environment_leaves_open(tmp_path: Path) -> None:
     """Its secrets reach the settings, and not os.environ."""
     (tmp_path / "project").symlink_to(ROOT / "project")

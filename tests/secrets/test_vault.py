@@ -1,38 +1,15 @@
 """Secrets from a real Vault, in good days and bad ones."""
 
 import threading
-import traceback
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from resident.exceptions import ConfigurationError, SecretsError
+from resident.exceptions import ConfigurationError
 from resident.secrets import MissingKeyError, Secret
-from resident.secrets.vault import Vault
 from tests.evidence import PASSWORD, ROOT_TOKEN, WRONG_PASSWORD
+from tests.secrets.reading import AUTH, backend, refusal
 from tests.servers import Impostor, VaultServer, free_port
-
-AUTH = {"username": "demoapp", "password": Secret(PASSWORD)}
-
-
-def backend(addr: str, **options: Any) -> Vault:
-    return Vault(**{"addr": addr, "auth": AUTH, "deadline": 1.0, **options})
-
-
-def refusal(vault: Vault) -> SecretsError:
-    """The error of a read, which holds no secret in any frame that the reader of it can see."""
-    with pytest.raises(SecretsError) as caught:
-        vault.read()
-    vault.close()
-    error: BaseException | None = caught.value
-    while error is not None:
-        told = traceback.TracebackException.from_exception(error, capture_locals=True)
-        for secret in (PASSWORD, WRONG_PASSWORD, ROOT_TOKEN, "t0ken"):
-            assert secret not in "".join(told.format())
-        error = error.__context__
-        assert error is None or isinstance(error, SecretsError)
-    return caught.value
 
 
 class TestReading:
@@ -207,7 +184,7 @@ class TestConfiguration:
     @pytest.mark.parametrize(
         ("auth", "message"),
         [
-            ({}, "VAULT_USER and VAULT_PASS are not set"),
+            ({}, "no credential is set"),
             ({"username": "demoapp", "password": Secret("")}, "VAULT_PASS is not set"),
             ({"password": Secret("x")}, "VAULT_USER is not set"),
         ],
