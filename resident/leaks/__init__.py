@@ -1,8 +1,8 @@
 """What crossed from one request into the next: observed, compared, told.
 
 - `hunt`: the procedure, which tells what leaks from what warms up
-- `look`: one look at a process, from its `roots`; `anatomy`: what an object is made of, `places`:
-  where it is held, `scope`: whose state that is
+- `look`: one look at a process, from its `roots`; `anatomy`: what an object is made of, `kinds`:
+  what there is to know of its class, `places`: where it is held, `scope`: whose state that is
 - `comparison`: what grows, what is renewed; `survivors`, `holders`: what outlives its request, and
   who keeps it
 - `telling`: what is said of a leak; `source`: the line that defines it, `tracing`: the one that

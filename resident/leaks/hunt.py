@@ -155,7 +155,7 @@ class Hunt:
 
     def _watch(self, requests: int) -> tuple[list[Look], Survivors]:
         """A look after each request, and what of all of them outlives its request."""
-        looks, survivors = [], Survivors(self._looker)
+        looks, survivors = [], Survivors(self._looker.kinds)
         gc.freeze()
         for _ in range(requests):
             visit = self._request()
@@ -222,7 +222,7 @@ class Hunt:
                 holder = holder_of(value, survivors.own_ids)
                 if holder and self._scope.may_hold(holder.module):
                     holders[self._places.root("kept object", holder.name)] = holder
-            elif self._looker.is_of_request(type(value)) and not self._is_in(home, found):
+            elif self._looker.kinds.of(type(value)).is_of_request and not self._is_in(home, found):
                 places.add(self._places.container(home))
         return outermost(places, self._places), holders
 

@@ -6,8 +6,6 @@ microsecond for each object.
 
 import gc
 import re
-import types
-import weakref
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,17 +14,15 @@ from typing import Any
 
 from resident.leaks.anatomy import (
     KEY,
-    LRU_CACHE,
-    Anatomy,
     Part,
-    lineage,
     module_of,
     module_of_function,
     namespace_of,
     qualified_name,
 )
+from resident.leaks.kinds import Kind, Kinds, Owner, Role
 from resident.leaks.places import NOWHERE, Places
-from resident.leaks.scope import Scope, is_of_python
+from resident.leaks.scope import Scope
 
 __all__ = ["NO_TRACES", "Look", "Looker", "Root", "Traces", "uncollected"]
 
@@ -35,28 +31,6 @@ DEPTH = 8
 
 LONGEST = 1_000_000
 """Texts with more characters or bytes are not searched."""
-
-NOT_ENTERED = frozenset({
-    "logging.Logger",
-    "logging.Manager",
-    "threading.Thread",
-    "django.apps.config.AppConfig",
-    "django.apps.registry.Apps",
-    "django.conf.LazySettings",
-    "django.core.handlers.base.BaseHandler",
-    "django.db.backends.base.base.BaseDatabaseWrapper",
-    "django.dispatch.dispatcher.Signal",
-    "django.utils.connection.BaseConnectionHandler",
-    "django.utils.connection.ConnectionProxy",
-})  # fmt: skip
-"""Classes whose instances lead to everything, and have roots of their own where that is needed."""
-
-LEAVES = (
-    types.ModuleType, types.CodeType, types.BuiltinFunctionType, types.GetSetDescriptorType,
-    types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
-    types.MethodWrapperType, types.ClassMethodDescriptorType, weakref.ref, float, complex, bool,
-    type(None), type(Ellipsis), type(NotImplemented), range, re.Pattern,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,18 +86,15 @@ class Look:
     wanted: dict[int, list[tuple[Any, Any]]] = field(default_factory=lambda: defaultdict(list))
 
 
-_Item = tuple[int, Any, int, int, Any]
-"""A place, what is there, how many steps may follow, how it was come to, what is done with it."""
-
 QUIET = 1
-"""Through a set, a key, a cache of calls: what is of the last request is looked up there by itself,
-and no news."""
+"""A way through a set, a key, a cache of calls: what is of the last request is looked up there by
+itself, and no news."""
 
 ABROAD = 2
-"""Through an instance whose class is not looked at, and which may hold what is anybody's."""
+"""A way through an instance of the framework's or of a package's, which may hold anybody's."""
 
-
-_COVERED, _FRAMEWORK, _OTHERS, _NO_MANS = range(4)
+_Item = tuple[int, Any, Kind, int, int]
+"""A place, what is there, its kind, how many steps may follow, and the way to it."""
 
 
 class Looker:
@@ -136,14 +107,8 @@ class Looker:
     """
 
     def __init__(self, scope: Scope, places: Places, kept: Collection[str] = ()) -> None:
-        self.scope = scope
-        self._kept = frozenset(kept)
-        self._concerns: dict[int, tuple[type, bool]] = {}
-        self._lands: dict[int, tuple[type, int]] = {}
+        self.kinds = Kinds(scope, kept)
         self.places = places
-        self.roles: dict[int, _Role] = {}
-        self._kinds: list[type] = []
-        self._anatomies: dict[int, Anatomy] = {}
 
     def look(
         self, roots: Iterable[Root], traces: Traces = NO_TRACES, wanted: Collection[int] = ()
@@ -158,60 +123,6 @@ class Looker:
         search = _Search(self, NO_TRACES, frozenset())
         search.run(roots)
         return search.seen
-
-    def role_of(self, kind: type) -> "_Role":
-        """What a search does with the instances of a class; None where it passes them by."""
-        role = self.roles[id(kind)] = self._role(kind)
-        self._kinds.append(kind)  # so that its id is not given to another
-        return role
-
-    def is_of_request(self, kind: type) -> bool:
-        """Whether an instance should end with its request: it is one, a user, a row of a table."""
-        return any(qualified_name(base) in self._kept for base in lineage(kind))
-
-    def concerns(self, kind: type) -> bool:
-        """Whether an instance is told by itself when a request has left it: not each is."""
-        known = self._concerns.get(id(kind))
-        if known is None:
-            concerns = self._is_covered(kind) or self.is_of_request(kind)
-            known = self._concerns[id(kind)] = (kind, concerns)
-        return known[1]
-
-    def land_of(self, kind: type) -> int:
-        """Whose an instance is: of what is looked at, of the framework, of others, or, as a list
-        and whatever Python brings, of whoever holds it.
-        """
-        known = self._lands.get(id(kind))
-        if known is None:
-            known = self._lands[id(kind)] = (kind, self._land(kind))
-        return known[1]
-
-    def _land(self, kind: type) -> int:
-        module = module_of(kind)
-        if self.scope.covers(module):
-            return _COVERED
-        if is_of_python(module):
-            return _NO_MANS
-        return _FRAMEWORK if self.scope.may_hold(module) else _OTHERS
-
-    def anatomy_of(self, kind: type) -> Anatomy:
-        anatomy = self._anatomies.get(id(kind))
-        if anatomy is None:
-            anatomy = self._anatomies[id(kind)] = Anatomy(kind)
-        return anatomy
-
-    def _role(self, kind: type) -> "_Role":
-        if self.scope.is_of_tests(module_of(kind)):
-            return None
-        for bases, role in _ROLES:
-            if issubclass(kind, bases) and not (role is None and self._is_covered(kind)):
-                return role
-        bases_of_kind = map(qualified_name, lineage(kind))
-        leads_to_all = not self._is_covered(kind) and not NOT_ENTERED.isdisjoint(bases_of_kind)
-        return None if leads_to_all else _Search.enter
-
-    def _is_covered(self, kind: type) -> bool:
-        return self.scope.covers(module_of(kind))
 
 
 @contextmanager
@@ -231,9 +142,10 @@ class _Search:
 
     def __init__(self, looker: Looker, traces: Traces, wanted: frozenset[int]) -> None:
         self.found = Look()
-        self._looker = looker
+        self.seen: set[int] = set()
+        self._kinds = looker.kinds
+        self._covers = looker.kinds.scope.covers
         self._places = looker.places
-        self._covers = looker.scope.covers
         self._wanted = wanted
         self._numbers = frozenset(traces.numbers)
         self._fresh = traces.fresh
@@ -241,7 +153,6 @@ class _Search:
         pattern = "|".join(map(re.escape, strings)) if strings else r"(?!)"
         self._text = re.compile(pattern)
         self._bytes = re.compile(pattern.encode())
-        self.seen: set[int] = set()
         self._named: set[int] = set()
         self._queue: deque[_Item] = deque()
 
@@ -249,104 +160,98 @@ class _Search:
         for root in roots:
             step = (root.kind, root.name)
             self._follow(NOWHERE, None, [(step, root.value)], root.depth + 1, 0)
+        enter = {
+            Role.CLASS: self._enter_class,
+            Role.FUNCTION: self._enter_function,
+            Role.CACHE: self._enter_cache,
+            Role.WHOLE: self._enter,
+        }
         queue = self._queue
         while queue:
-            place, value, depth, how, enter = queue.popleft()
-            enter(self, place, value, depth, how)
+            place, value, kind, depth, way = queue.popleft()
+            enter[kind.role](place, value, kind, depth, way)
 
-    def _follow(self, place: int, whole: Any, parts: Iterable[Part], depth: int, how: int) -> None:
+    def _follow(self, place: int, whole: Any, parts: Iterable[Part], depth: int, way: int) -> None:
         """Take note of the parts, and of those that have parts themselves for later."""
-        roles, role_of, part_of = self._looker.roles, self._looker.role_of, self._places.part
+        kinds, part_of = self._kinds, self._places.part
         for step, value in parts:
-            kind = type(value)
-            try:
-                role = roles[id(kind)]
-            except KeyError:
-                role = role_of(kind)
-            if role is None:
-                continue
-            if role is _READ_NUMBER and not (kind is int and value in self._numbers):
+            cls = type(value)
+            kind = kinds.get(id(cls)) or kinds.of(cls)
+            role = kind.role
+            if role is _PASSED_BY or (role is _NUMBER and not self._is_token(value)):
                 continue
             part = part_of(place, step)
             if part in self._wanted:
                 self.found.wanted[part].append((whole, value))
-            if role in _READ:
-                role(self, part, value, depth, how)
+            if role is _TEXT:
+                self._read(part, value, kind, way)
+            elif role is _NUMBER:
+                self._mark(part, way)
             elif id(value) not in self.seen:
                 self.seen.add(id(value))
-                way = how | QUIET if step is KEY else how
-                self._queue.append((part, value, depth - 1, way, role))
+                further = way | QUIET if step is KEY else way
+                self._queue.append((part, value, kind, depth - 1, further))
 
-    def read_text(self, place: int, text: Any, _: int, how: int) -> None:
+    def _read(self, place: int, text: Any, kind: Kind, way: int) -> None:
         base: Any = str if issubclass(type(text), str) else bytes
         size = base.__len__(text)
         self.found.sizes[place] += size
         if type(text) is not base:
-            self._note(place, text, how)
-        if how & QUIET or size > LONGEST:
-            return
-        if (self._text if base is str else self._bytes).search(text):
+            self._note(place, text, kind, way)
+        if size <= LONGEST and (self._text if base is str else self._bytes).search(text):
+            self._mark(place, way)
+
+    def _is_token(self, number: Any) -> bool:
+        return type(number) is int and number in self._numbers
+
+    def _mark(self, place: int, way: int) -> None:
+        if not way & QUIET:
             self.found.marked.add(place)
 
-    def read_number(self, place: int, _: int, __: int, how: int) -> None:
-        if not how & QUIET:
-            self.found.marked.add(place)
-
-    def enter_class(self, place: int, cls: type, _: int, how: int) -> None:
+    def _enter_class(self, place: int, cls: Any, kind: Kind, _: int, way: int) -> None:
         if not self._covers(module_of(cls)):
             return
-        self._note(place, cls, how)
+        self._note(place, cls, kind, way)
         place = self._own_place(place, "class attribute", qualified_name(cls), cls)
         parts = [(("attribute", name), part) for name, part in namespace_of(cls).items()]
         self._follow(place, cls, parts, DEPTH, 0)
 
-    def enter_function(self, place: int, function: Any, _: int, how: int) -> None:
+    def _enter_function(self, place: int, function: Any, kind: Kind, _: int, way: int) -> None:
         """By its own name, unless it only bears the name of what it wraps."""
         module = function.__module__
         if not self._covers(module):
             return
-        self._note(place, function, how)
+        self._note(place, function, kind, way)
         if module_of_function(function) == module:
             name = f"{module}.{function.__qualname__}"
             place = self._own_place(place, "function", name, function)
-        self._follow_parts(place, function, DEPTH, 0)
+        self._follow(place, function, kind.anatomy.parts(function), DEPTH, 0)
 
-    def enter_cache(self, place: int, cache: Any, depth: int, how: int) -> None:
+    def _enter_cache(self, place: int, cache: Any, kind: Kind, depth: int, way: int) -> None:
         module, name = getattr(cache, "__module__", ""), getattr(cache, "__qualname__", "")
         if not self._covers(module) or type(name) is not str:
             return
-        self._note(place, cache, how)
+        self._note(place, cache, kind, way)
         place = self._places.root("lru_cache", f"{module}.{name}")
-        anatomy = self._looker.anatomy_of(LRU_CACHE)
-        if not anatomy.is_bounded(cache):
-            self.found.sizes[place] += anatomy.measure(cache)
+        if not kind.anatomy.is_bounded(cache):
+            self.found.sizes[place] += kind.anatomy.measure(cache)
         if place in self._wanted:
             self.found.wanted[place].append((None, cache))
-        self._follow_parts(place, cache, depth, QUIET)
+        self._follow(place, cache, kind.anatomy.parts(cache), depth, QUIET)
         wrapped = (("attribute", "__wrapped__"), getattr(cache, "__wrapped__", None))
         self._follow(place, cache, [wrapped], depth, 0)
 
-    def enter(self, place: int, value: Any, depth: int, how: int) -> None:
-        kind = type(value)
-        land = self._looker.land_of(kind)
-        if land is not _NO_MANS and how & ABROAD:
-            if land is _OTHERS:
-                return
-            if land is _COVERED:  # there is no telling the way by which it was come to
-                place = self._places.root("instance attribute", qualified_name(kind))
-        self._note(place, value, how)
-        if measure := self._looker.anatomy_of(kind).measure:
+    def _enter(self, place: int, value: Any, kind: Kind, depth: int, way: int) -> None:
+        if way & ABROAD and kind.owner is Owner.OTHERS:
+            return
+        if way & ABROAD and kind.owner is Owner.COVERED:  # there is no telling the way
+            place = self._places.root("instance attribute", qualified_name(type(value)))
+        self._note(place, value, kind, way)
+        if measure := kind.anatomy.measure:
             self.found.sizes[place] += measure(value)
         if depth:
-            if issubclass(kind, (set, frozenset)):
-                how |= QUIET
-            if land is not _NO_MANS:
-                how = how & QUIET if land is _COVERED else how | ABROAD
-            self._follow_parts(place, value, depth, how)
-
-    def _follow_parts(self, place: int, whole: Any, depth: int, how: int) -> None:
-        parts = self._looker.anatomy_of(type(whole)).parts(whole)
-        self._follow(place, whole, parts, depth, how)
+            further = _further(way, value, kind)
+            self._follow(place, value, kind.anatomy.parts(value), depth, further)
 
     def _own_place(self, place: int, kind: str, name: str, value: Any) -> int:
         """That of its name; or where it was found, if the last request has made it, or if another
@@ -358,29 +263,24 @@ class _Search:
         self._named.add(own)
         return own
 
-    def _note(self, place: int, value: Any, how: int) -> None:
+    def _note(self, place: int, value: Any, kind: Kind, way: int) -> None:
         """Where it is of the last request: where a fixed name leads to what each request renews."""
         if id(value) not in self._fresh:
             return
         self.found.homes[id(value)] = place
-        kind = type(value)
-        if not how & QUIET and not issubclass(kind, (tuple, frozenset)):
+        if not way & QUIET and not issubclass(type(value), (tuple, frozenset)):
             self.found.fresh.add(place)
-            if self._looker.concerns(kind):
+            if kind.tells:
                 self.found.own.add(place)
 
 
-_Role = Callable[[_Search, int, Any, int, int], None] | None
+def _further(way: int, whole: Any, kind: Kind) -> int:
+    """The way to the parts of a whole that was come to by this one."""
+    if issubclass(type(whole), (set, frozenset)):
+        way |= QUIET
+    if kind.owner is Owner.HOLDER:
+        return way
+    return way & QUIET if kind.owner is Owner.COVERED else way | ABROAD
 
-_ROLES: tuple[tuple[Any, _Role], ...] = (
-    ((str, bytes), _Search.read_text),
-    (LEAVES, None),
-    (int, _Search.read_number),
-    (type, _Search.enter_class),
-    (types.FunctionType, _Search.enter_function),
-    (LRU_CACHE, _Search.enter_cache),
-)
-"""What is done with the instances of some classes; the others are entered."""
 
-_READ_NUMBER = _Search.read_number
-_READ = (_Search.read_text, _Search.read_number)
+_PASSED_BY, _TEXT, _NUMBER = Role.PASSED_BY, Role.TEXT, Role.NUMBER

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from resident.leaks.anatomy import module_of, module_of_function, qualified_name
-from resident.leaks.look import Looker
+from resident.leaks.kinds import Kinds
 
 __all__ = ["Survivors"]
 
@@ -15,11 +15,11 @@ class Survivors:
     that are there after it; lives as long as a hunt, and keeps only those of the last request.
 
     Args:
-        looker: knows whose objects count.
+        kinds: knows whose objects count.
     """
 
-    def __init__(self, looker: Looker) -> None:
-        self._looker = looker
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
         self._common: set[str] | None = None
         self._last: list[Any] = []
 
@@ -44,10 +44,10 @@ class Survivors:
     def _counts(self, value: Any) -> bool:
         kind = type(value)
         if kind is types.FunctionType:
-            return self._looker.scope.covers(module_of_function(value))
+            return self._kinds.scope.covers(module_of_function(value))
         if issubclass(kind, type):
-            return self._looker.scope.covers(module_of(value))
-        return self._looker.concerns(kind)
+            return self._kinds.scope.covers(module_of(value))
+        return self._kinds.of(kind).tells
 
 
 def _name_of(value: Any) -> str:
