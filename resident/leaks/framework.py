@@ -52,7 +52,8 @@ class Django:
     def roots(self) -> Iterator[Root]:
         """The receivers of signals, the settings, and the connections of this thread."""
         for name, signal in self._signals:
-            yield Root("signal receiver", f"{name}.receivers", _live(signal), 4, _counting(signal))
+            live, count = _live(signal), _counting(signal)
+            yield Root("signal receiver", f"{name}.receivers", live, 4, count, is_of_all=True)
         holder = settings._wrapped  # type: ignore[misc] # noqa: SLF001 - what they are kept in
         for name, value in list(vars(holder).items()):
             yield Root("process state", f"settings.{name}", value, 3, _reading(holder, name))

@@ -39,6 +39,8 @@ class Root:
 
     Attributes:
         depth: how many steps are taken from there.
+        is_of_all: whether all register their own there, and it is by their own name that it is told
+            what these hold.
         fingerprint: what changes when something is put in there; None where the value tells.
     """
 
@@ -47,6 +49,7 @@ class Root:
     value: Any
     depth: int = DEPTH
     fingerprint: Callable[[], Hashable] | None = None
+    is_of_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,8 @@ class _Search:
     def run(self, roots: Iterable[Root]) -> None:
         for root in roots:
             step = (root.kind, root.name)
-            self._follow(NOWHERE, None, [(step, root.value)], root.depth + 1, 0)
+            way = ABROAD if root.is_of_all else 0
+            self._follow(NOWHERE, None, [(step, root.value)], root.depth + 1, way)
         enter = {
             Role.CLASS: self._enter_class,
             Role.FUNCTION: self._enter_function,
@@ -191,6 +195,8 @@ class _Search:
                 self.seen.add(id(value))
                 further = way | QUIET if step is KEY else way
                 self._queue.append((part, value, kind, depth - 1, further))
+            else:  # somebody else holds it, too
+                self._note(part, value, kind, way)
 
     def _read(self, place: int, text: Any, kind: Kind, way: int) -> None:
         base: Any = str if issubclass(type(text), str) else bytes
@@ -222,10 +228,12 @@ class _Search:
         if not self._covers(module):
             return
         self._note(place, function, kind, way)
-        if module_of_function(function) == module:
+        writer = module_of_function(function)
+        if writer == module:
             name = f"{module}.{function.__qualname__}"
             place = self._own_place(place, "function", name, function)
-        self._follow(place, function, kind.anatomy.parts(function), DEPTH, 0)
+        further = 0 if self._covers(writer) else ABROAD
+        self._follow(place, function, kind.anatomy.parts(function), DEPTH, further)
 
     def _enter_cache(self, place: int, cache: Any, kind: Kind, depth: int, way: int) -> None:
         module, name = getattr(cache, "__module__", ""), getattr(cache, "__qualname__", "")
@@ -267,7 +275,7 @@ class _Search:
         """Where it is of the last request: where a fixed name leads to what each request renews."""
         if id(value) not in self._fresh:
             return
-        self.found.homes[id(value)] = place
+        self.found.homes.setdefault(id(value), place)
         if not way & QUIET and not issubclass(type(value), (tuple, frozenset)):
             self.found.fresh.add(place)
             if kind.tells:

@@ -100,8 +100,9 @@ def _of_logging() -> Iterator[Root]:
         if issubclass(type(logger), logging.Logger):
             place = f"logging.getLogger({name!r})" if name else "logging.root"
             attributes = dict(_named(logger))
-            yield Root("logging handler", f"{place}.handlers", attributes.get("handlers"))
-            yield Root("logging filter", f"{place}.filters", attributes.get("filters"))
+            for kind in ("handler", "filter"):
+                held = attributes.get(f"{kind}s")
+                yield Root(f"logging {kind}", f"{place}.{kind}s", held, is_of_all=True)
 
 
 def _of_threads() -> Iterator[Root]:

@@ -190,7 +190,8 @@ class Trail:
     def function(self) -> Any:  # mypy binds what is a FunctionType to the trail
         """The one that it is held by, or called by; None where no function has to do with it."""
         if self.root_kind in ("thread", "signal receiver"):
-            return function_of(self.value[-1]) if self.value else None
+            registered = self._found[0][1]
+            return function_of(registered[-1]) if registered else None
         if self.root_kind == "lru_cache":
             return function_of(getattr(self._found[0][1], "__wrapped__", None))
         if self.kind in ("function attribute", *OF_FUNCTIONS.values()):

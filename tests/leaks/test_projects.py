@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.leaks.projects.catalogue import PROJECTS, Project
 from tests.leaks.projects.finder import Finder, need
@@ -43,27 +42,8 @@ TRUE: dict[str, dict[tuple[str, str], str]] = {
 """What packages keep, by site: its kind and name, and why that is so."""
 
 
-ACCUSED = {"reversions": "what auditlog's ModelAdmin keeps is reported as the urlconf's"}
-UNTRUE = {
-    "history": "a Local that is empty again is reported, for the storage is another",
-    "health": "a Local with what it held before is reported, for the storage is another",
-    "switches": "a decimal context is reported that is as it was",
-    "observed": "context variables with None, False and ... are reported",
-    "reversions": "an empty stack is reported, and a closure that the actor holds",
-}
-"""What the leak finder says that it should not, by site."""
-
-
-def projects(mistaken: dict[str, str]) -> list[ParameterSet]:
-    """All of them, those marked where the leak finder is mistaken."""
-    return [
-        pytest.param(
-            it,
-            id=it.site,
-            marks=[pytest.mark.xfail(reason=mistaken[it.site])] if it.site in mistaken else [],
-        )
-        for it in PROJECTS
-    ]
+def of_site(project: Project) -> str:
+    return project.site
 
 
 class Looks:
@@ -92,12 +72,12 @@ def looks(tmp_path: Path) -> Iterator[Looks]:
         yield Looks(tmp_path, pool)
 
 
-@pytest.mark.parametrize("project", projects(ACCUSED))
+@pytest.mark.parametrize("project", PROJECTS, ids=of_site)
 def test_who_leaks_nothing_is_not_accused(looks: Looks, project: Project) -> None:
     assert looks.find(project, runs=RUNS) == []
 
 
-@pytest.mark.parametrize("project", projects(UNTRUE))
+@pytest.mark.parametrize("project", PROJECTS, ids=of_site)
 def test_what_is_said_of_packages_is_true(looks: Looks, project: Project) -> None:
     found = looks.find(project, "--third-party", "--raw")
     assert {(leak["kind"], leak["name"]) for leak in found} == TRUE.get(project.site, {}).keys()

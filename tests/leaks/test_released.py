@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tests.leaks.projects.finder import Finder, install
 from tests.leaks.projects.releases import RELEASES, Release
@@ -11,28 +10,8 @@ from tests.leaks.projects.releases import RELEASES, Release
 pytestmark = pytest.mark.slow
 
 
-MISNAMED = {
-    "unfold": "what the ModelAdmin keeps is reported as the urlconf's",
-    "inline_actions": "what the ModelAdmin keeps is reported as the urlconf's",
-    "currentuser": "the closure is reported, and not the thread-local that holds it",
-}
-"""What is found, but not called by its name, by site."""
-
-
 def of_site(release: Release) -> str:
     return release.site
-
-
-def leaking() -> list[ParameterSet]:
-    """All of them, those marked that are called by another name."""
-    return [
-        pytest.param(
-            it,
-            id=it.site,
-            marks=[pytest.mark.xfail(reason=MISNAMED[it.site])] if it.site in MISNAMED else [],
-        )
-        for it in RELEASES
-    ]
 
 
 def finder_of(release: Release, requirement: str, folder: Path) -> Finder:
@@ -40,7 +19,7 @@ def finder_of(release: Release, requirement: str, folder: Path) -> Finder:
     return Finder(f"tests.leaks.projects.released.{release.site}", folder, packages)
 
 
-@pytest.mark.parametrize("release", leaking())
+@pytest.mark.parametrize("release", RELEASES, ids=of_site)
 def test_a_release_that_leaks_is_found_out(tmp_path: Path, release: Release) -> None:
     found = finder_of(release, release.leaking, tmp_path).find([release.path], *release.options)
     assert {(leak["kind"], leak["name"]) for leak in found} >= {held[:2] for held in release.held}

@@ -52,6 +52,7 @@ class Finder:
         redirects = len(paths) if status == HTTPStatus.FOUND else 0
         assert run.stderr.count(f"answers {HTTPStatus.FOUND}") == redirects, run.stderr
         assert run.returncode in (0, 1), run.stderr
+        assert "Traceback" not in run.stderr, run.stderr
         found: list[dict[str, Any]] = json.loads(run.stdout)
         assert run.returncode == bool(found), run.stderr
         return found
