@@ -8,27 +8,26 @@ what has a bound stops. One more request, followed line by line, tells who put i
 
 import contextvars
 import gc
-import sys
 from _io import _IOBase  # io.IOBase is an ABC, which asks metaclasses
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from socket import socket
 from typing import Any, Protocol
 
 from resident.leaks.anatomy import Anatomy
 from resident.leaks.comparison import goes_on, growing, outermost, renewed, restless
+from resident.leaks.fingerprints import fingerprints_of
 from resident.leaks.holders import Holder, holder_of
 from resident.leaks.leak import Leak
 from resident.leaks.look import NO_TRACES, Look, Looker, Root, Traces, uncollected
 from resident.leaks.places import Places
 from resident.leaks.roots import of_modules, of_process, of_strays
-from resident.leaks.scope import Scope, namespace_of_module
+from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
 from resident.leaks.survivors import Survivors
 from resident.leaks.telling import Suspect, Teller
-from resident.leaks.tracing import fingerprint_of, traced
+from resident.leaks.tracing import traced
 from resident.leaks.visit import Visit
 
 __all__ = ["Framework", "Hunt", "Probe", "hunt"]
@@ -240,7 +239,14 @@ class Hunt:
         known = {id(value) for held in look.wanted.values() for _, value in held}
         told = {it for it, holder in holders.items() if not known.isdisjoint(map(id, holder.chain))}
         suspects = [it for it in suspects if it.place not in told]
-        fingerprints = self._fingerprints(suspects, look, holders)
+        fingerprints = fingerprints_of(
+            [it.place for it in suspects],
+            self._places,
+            roots=self._all_roots(),
+            held=look.wanted,
+            holders=holders,
+            otherwise=self._fingerprint_of_probes,
+        )
         lines = traced(self._request, fingerprints, self._scope)
         teller = Teller(self._path, self._places, self._sources, self._scope, look.wanted)
         leaks = [
@@ -255,26 +261,6 @@ class Hunt:
 
     def _is_descriptor(self, place: int) -> bool:
         return self._root_kind(place) in ("open file", "socket", "pipe")
-
-    def _fingerprints(
-        self, suspects: Sequence[Suspect], look: Look, holders: Mapping[int, Holder]
-    ) -> dict[int, Callable[[], Hashable]]:
-        """For each suspect something that changes when a request puts something in."""
-        of_roots = {self._places.root(it.kind, it.name): it for it in self._all_roots()}
-        found: dict[int, Callable[[], Hashable]] = {}
-        for suspect in suspects:
-            place = suspect.place
-            root = of_roots.get(([place, *self._places.above(place)])[-1])
-            if holder := holders.get(place):
-                found[place] = partial(_sizes, holder.chain)
-            elif root and root.fingerprint:
-                found[place] = root.fingerprint
-            elif look.wanted[place]:
-                step = self._places.whole(place)[1]
-                found[place] = fingerprint_of(step, _held(look.wanted[place], root))
-            else:
-                found[place] = self._fingerprint_of_probes
-        return found
 
     def _fingerprint_of_probes(self) -> Hashable:
         return tuple(probe.fingerprint() for probe in self._probes)
@@ -292,27 +278,12 @@ def _reading(variable: contextvars.ContextVar[Any]) -> Callable[[], Hashable]:
     return lambda: id(variable.get(None))
 
 
-def _held(found: list[tuple[Any, Any]], root: Root | None) -> list[tuple[Any, Any]]:
-    """What is at a place, each with what holds it; a module's variables are held by its namespace,
-    under their names.
-    """
-    if root is None or root.kind != "module global" or found[0][0] is not None:
-        return found
-    module = root.name.rpartition(".")[0]
-    return [(namespace_of_module(sys.modules.get(module)), value) for _, value in found]
-
-
 def _keeps_open(value: Any) -> bool:
     """Whether it is a container of what has a descriptor, which is a leak of its own no more."""
     kind = type(value)
     if not issubclass(kind, (list, tuple, set, dict, deque)):
         return False
     return any(issubclass(type(it), (_IOBase, socket)) for _, it in Anatomy(kind).parts(value))
-
-
-def _sizes(chain: Sequence[Any]) -> Hashable:
-    measures = [(it, Anatomy(type(it)).measure) for it in chain]
-    return tuple(measure(it) for it, measure in measures if measure)
 
 
 @contextmanager

@@ -2,20 +2,16 @@
 
 import sys
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
-from resident.leaks.anatomy import Anatomy, Step
 from resident.leaks.leak import Line
 from resident.leaks.scope import Scope
 
-__all__ = ["fingerprint_of", "traced"]
+__all__ = ["traced"]
 
 T = TypeVar("T")
-
-MOST_HELD = 20
-"""Of the things that share a place, such as the instances of one class, so many are followed."""
 
 
 def traced(
@@ -36,25 +32,6 @@ def traced(
         sys.settrace(before)
         threading.settrace(before_in_threads)
     return tracer.lines
-
-
-def fingerprint_of(step: Step, held: Sequence[tuple[Any, Any]]) -> Callable[[], Hashable]:
-    """What changes when something is put into one of these values, or another takes its place.
-
-    Args:
-        step: how each value is reached from what holds it.
-        held: pairs of what holds a value, and the value.
-    """
-    readers = [_reader(step, whole, value) for whole, value in held[-MOST_HELD:]]
-    return lambda: tuple(read() for read in readers)
-
-
-def _reader(step: Step, whole: Any, value: Any) -> Callable[[], Hashable]:
-    inside, around = Anatomy(type(value)), Anatomy(type(whole))
-    if type(whole) is dict and step[0] not in ("key", "entry", "object"):
-        step = ("key", step[1].rpartition(".")[2])  # a module's namespace
-
-    return lambda: (inside.state(value), id(around.part(whole, step)))
 
 
 class _Tracer:
