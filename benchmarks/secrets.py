@@ -24,6 +24,7 @@ try:
     import jwt
     import pytest
     import requests
+    import trustme
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     from django.conf import settings
@@ -33,6 +34,7 @@ try:
     from resident.secrets.vault import Vault
     from resident.worker import worker
     from tests.secrets.agent import VaultAgent
+    from tests.secrets.tokenreview import TokenReview
     from tests.servers import VaultServer
 except ImportError as missing:
     raise SystemExit(f"{missing.name} is missing: pip install -e '.[dev,benchmarks]'") from missing
@@ -49,10 +51,10 @@ BODY = "one version"
 
 
 @contextmanager
-def vault() -> Iterator[VaultServer]:
+def vault(*, tls: bool = False) -> Iterator[VaultServer]:
     """A Vault with a secret that has a number, and who may read it."""
     try:
-        with VaultServer(root_token=ROOT_TOKEN, audit=False) as server:
+        with VaultServer(root_token=ROOT_TOKEN, audit=False, tls=tls) as server:
             with server.client() as admin:
                 admin.sys.create_or_update_policy("demoapp", POLICY)
                 admin.sys.enable_auth_method("userpass")
@@ -77,8 +79,10 @@ def write(server: VaultServer, number: int) -> None:
 def logins(server: VaultServer, folder: Path, stack: ExitStack) -> Iterator[Login]:
     """Each login method, with what makes a backend that uses it; all is set up at the server."""
 
-    def source(auth: Mapping[str, Any], addr: str = server.addr) -> Callable[[], Vault]:
-        return partial(Vault, addr=addr, auth=auth, kv_version=2)
+    def source(
+        auth: Mapping[str, Any], addr: str = server.addr, **files: Any
+    ) -> Callable[[], Vault]:
+        return partial(Vault, addr=addr, auth=auth, kv_version=2, **files)
 
     with server.client() as admin:
         admin.sys.enable_auth_method("approle")
@@ -94,6 +98,9 @@ def logins(server: VaultServer, folder: Path, stack: ExitStack) -> Iterator[Logi
     seconds(source(shared)())
     yield "AppRole, unwrapped by another worker", source(shared)
     yield "JWT", source({"role": "demoapp", "jwt_file": signed(server, folder)})
+    account = service_account(server, folder, stack)
+    yield "Kubernetes", source({"method": "kubernetes", "role": "demoapp", "jwt_file": account})
+    yield "certificate, over TLS", source({"method": "cert"}, **certified(folder, stack))
     yield "token", source({"token": token})
     yield "token file", source({"token_file": str(agent.sink)})
     yield "agent", source({"method": "agent"}, addr=agent.addr)
@@ -114,6 +121,46 @@ def signed(server: VaultServer, folder: Path) -> str:
     file = folder / "jwt"
     file.write_text(jwt.encode(claims, key, algorithm="RS256"))
     return str(file)
+
+
+def service_account(server: VaultServer, folder: Path, stack: ExitStack) -> str:
+    """The file of a pod's token, whose account Vault asks the API of Kubernetes for."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    about = "kubernetes.io/serviceaccount"
+    whose = {
+        "namespace": "shop",
+        "service-account.name": "web",
+        "service-account.uid": "uid-of-web",
+    }
+    claims = {"sub": "system:serviceaccount:shop:web"}
+    claims |= {f"{about}/{name}": value for name, value in whose.items()}
+    token = jwt.encode(claims, key, algorithm="RS256")
+    api = stack.enter_context(TokenReview({token: ("shop", "web")}))
+    config = {"kubernetes_host": api.url, "kubernetes_ca_cert": api.cacert}
+    role = {"bound_service_account_names": "web", "bound_service_account_namespaces": "shop"}
+    with server.client() as admin:
+        admin.sys.enable_auth_method("kubernetes")
+        admin.write_data("auth/kubernetes/config", data={**config, "token_reviewer_jwt": token})
+        admin.write_data(
+            "auth/kubernetes/role/demoapp", data={**role, "token_policies": ["demoapp"]}
+        )
+    file = folder / "service-account"
+    file.write_text(token)
+    return str(file)
+
+
+def certified(folder: Path, stack: ExitStack) -> dict[str, str]:
+    """A Vault that speaks TLS, as no other asks for a certificate, and one that it takes."""
+    server = stack.enter_context(vault(tls=True))
+    authority = trustme.CA()
+    file = folder / "client.pem"
+    identity = authority.issue_cert("worker.shop.example", common_name="worker")
+    identity.private_key_and_cert_chain_pem.write_to_path(file)
+    role = {"certificate": authority.cert_pem.bytes().decode(), "token_policies": ["demoapp"]}
+    with server.client() as admin:
+        admin.sys.enable_auth_method("cert")
+        admin.write_data("auth/cert/certs/demoapp", data=role)
+    return {"addr": server.addr, "cacert": server.cacert, "client_cert": str(file)}
 
 
 def boots(server: VaultServer, rounds: int) -> str:
@@ -304,7 +351,8 @@ def main() -> None:
     text = f"""\
 Secrets that stay fresh.
 {report.machine()}
-Vault is OpenBao, in a process of its own.
+Vault is OpenBao, in a process of its own. The API of Kubernetes that it asks is a small one in this
+process, over TLS.
 
 Until a worker that starts has its secrets: a new connection, a login, a read, {rounds} times:
 
