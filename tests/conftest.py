@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -7,6 +8,7 @@ from resident.worker import worker
 from tests.evidence import Evidence
 
 EVIDENCE = pytest.StashKey[Evidence]()
+OF_WORKERS = pytest.StashKey[list[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,9 +29,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """No secret in anything that the whole run logged, printed and was answered."""
     evidence = session.config.stash[EVIDENCE]
     logging.getLogger().removeHandler(evidence)
-    if found := list(evidence.found()):
+    found = list(evidence.found())
+    if is_worker := hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["secrets"] = found  # of pytest-xdist, whose controller tells
+    found = [*found, *session.config.stash.get(OF_WORKERS, [])]
+    if found and not is_worker:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         print("\nSecrets in what this run logged or answered:", *found, sep="\n  ")  # noqa: T201
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of pytest-xdist's has ended, and hands over what it found."""
+    found = getattr(node, "workeroutput", {}).get("secrets", [])
+    node.config.stash.setdefault(OF_WORKERS, []).extend(found)
 
 
 @pytest.fixture
