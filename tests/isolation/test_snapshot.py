@@ -112,8 +112,8 @@ def test_adopted_name() -> None:
 
 
 VALUES = st.recursive(
-    st.integers(0, 3) | st.text(max_size=2),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=1), inner),
+    st.integers(0, 3) | st.text("ab", max_size=2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=1), inner),
     max_leaves=5,
 )
 NAMESPACES = st.dictionaries(st.sampled_from("abcd"), VALUES, max_size=4)
