@@ -252,10 +252,10 @@ class _Search:
     def _enter(self, place: int, value: Any, kind: Kind, depth: int, way: int) -> None:
         if way & ABROAD and kind.owner is Owner.OTHERS:
             return
-        is_covered = kind.owner is Owner.COVERED
-        if way & ABROAD and is_covered and id(value) not in self._fresh:
+        if way & ABROAD and kind.owner is Owner.COVERED:
             # What is registered for good is known by its class, whatever the way to it.
-            place = self._places.root("instance attribute", qualified_name(type(value)))
+            name = qualified_name(type(value))
+            place = self._own_place(place, "instance attribute", name, value)
         self._note(place, value, kind, way)
         if measure := kind.anatomy.measure:
             self.found.sizes[place] += measure(value)
