@@ -1,28 +1,41 @@
 """What an object is made of, who holds it, and where the source says so, case by case."""
 
+import fnmatch
 import gc
+import json
 import sys
 import threading
 import types
 from collections import deque
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from resident.leaks.anatomy import ENTRY, Anatomy
-from resident.leaks.holders import holder_of
+from resident.leaks.holders import _is_running, holder_of
+from resident.leaks.hunt import _is_nothing, _thawed_afterwards
+from resident.leaks.look import Look, Looker, Root, uncollected
 from resident.leaks.places import Places
 from resident.leaks.remedies import remedy_for
 from resident.leaks.roots import of_process, target_of
 from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
-from resident.leaks.telling import common_path, described
+from resident.leaks.telling import Held, Suspect, Teller, _rendered, common_path, described
+from resident.leaks.watch import Watch
 
 
 class Drawer:
     kept: Any = None
+
+
+class Shelf:
+    def put(self) -> None: ...
+
+
+def shown() -> None: ...
 
 
 class Refusing(threading.local):
@@ -96,10 +109,37 @@ def test_what_everybody_holds_has_no_holder() -> None:
 def test_what_a_running_call_holds_is_not_held() -> None:
     def call() -> Any:
         mine = Drawer()
-        sys._getframe()  # so that the call has a frame to be found
-        return holder_of(mine)
+        frame = sys._getframe()  # so that the call has a frame to be found
+        return holder_of(mine) or frame is None or None
 
     assert call() is None
+
+
+def test_a_call_runs_until_it_returns() -> None:
+    def call() -> types.FrameType:
+        frame = sys._getframe()
+        assert _is_running(frame)
+        return frame
+
+    assert not _is_running(call())
+    assert not _is_running("anything else")
+
+
+def test_a_key_is_shown_that_stands_in_the_source() -> None:
+    assert _rendered(("key", "user"), is_literal=True) == "['user']"
+    assert _rendered(("key", "ada"), is_literal=False) == "['…']"
+
+
+def test_what_is_too_far_from_a_name_has_no_holder() -> None:
+    far = Drawer()
+    chain: list[Any] = [far]
+    for _ in range(20):
+        chain = [chain]
+    Drawer.kept = chain
+    try:
+        assert holder_of(far) is None
+    finally:
+        Drawer.kept = None
 
 
 def test_what_runs_in_a_thread() -> None:
@@ -107,6 +147,14 @@ def test_what_runs_in_a_thread() -> None:
         def run(self) -> None: ...
 
     assert target_of(Poller())[0].endswith("Poller.run")
+
+    class Odd(threading.Thread, list[int]):
+        __hash__ = threading.Thread.__hash__  # type: ignore[assignment] # a list has none
+
+    odd = Odd(target=partial(shown))
+    odd.append(7)
+    assert target_of(odd) == (f"{__name__}.shown", shown)
+    assert target_of(threading.Thread(target=Shelf().put))[0].endswith("Shelf.put")
     assert target_of(threading.Timer(1, gc.collect))[0] == "threading.Timer.run"
     assert target_of(threading.Thread(target=Drawer().__init__))[0] == "threading.Thread.run"  # type: ignore[misc]
 
@@ -173,6 +221,11 @@ def remember():
     remember.last = 1
 
 late_one = lambda: NESTED
+
+def make():
+    class Local:
+        pass
+    return Local
 """
 
 
@@ -207,6 +260,8 @@ def test_where_the_source_binds_a_name(shop: types.ModuleType) -> None:
     assert sources.variable("no.such.module", "x") is None
     assert sources.home_of(shop.loads, name, "loads") == ("json", "loads")
     assert sources.home_of(object(), name, "loads") == (name, "loads")
+    vars(shop)["again"] = shop.Basket
+    assert sources.home_of(shop.Basket, name, "again") == (name, "Basket")
 
 
 def test_where_the_source_binds_an_attribute(shop: types.ModuleType) -> None:
@@ -221,6 +276,8 @@ def test_where_the_source_binds_an_attribute(shop: types.ModuleType) -> None:
     assert line(sources.own_attribute(basket, "owner")) == line_of('        self.owner = "ada"')
     assert sources.own_attribute(basket, "nothing") is None
     assert line(sources.class_(basket)) == line_of("class Basket:")
+    assert line(sources.class_(shop.make())) == line_of("    class Local:")
+    assert sources.class_(type("Ghost", (), {"__module__": shop.__name__})) is None
     assert line(sources.set_on(shop.remember, "last")) == line_of("    remember.last = 1")
     assert sources.set_on(shop.remember, "nothing") is None
 
@@ -272,3 +329,79 @@ def test_every_kind_has_a_remedy() -> None:
     assert "shop.CACHE" in remedy_for("module global", "shop.CACHE['…']")
     assert "shop.add" in remedy_for("function default", "shop.add(items)[…]")
     assert remedy_for("kept object", "x")
+
+
+def test_what_somebody_has_set_on_an_instance_is_told_by_its_class() -> None:
+    places, drawer = Places(), Drawer()
+    root = places.root("instance attribute", f"{__name__}.Drawer")
+    place = places.part(root, ("attribute", "added"))
+    held: Held = {root: [(None, drawer)], place: [(drawer, [1])]}
+    teller = Teller("/", places, Sources(), Scope(), held)
+    leak = teller.leak(Suspect(place, (1, 2), is_container=True), None)
+    assert leak.name == f"{__name__}.Drawer.added[…]"
+    assert Path(leak.file).read_text().splitlines()[leak.line - 1] == "class Drawer:"
+
+
+def test_what_means_nothing() -> None:
+    assert all(map(_is_nothing, (None, False, ..., "", [], {})))
+    assert not any(map(_is_nothing, (True, 0, "x", [0], Drawer())))
+
+
+def test_a_look_leaves_the_collector_as_it_was() -> None:
+    gc.disable()
+    try:
+        with uncollected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    with uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_what_others_have_frozen_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        with _thawed_afterwards():
+            gc.freeze()
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
+    with _thawed_afterwards():
+        gc.freeze()
+    assert not gc.get_freeze_count()
+
+
+def test_what_is_of_others_is_not_entered() -> None:
+    session = requests.Session()
+    session.headers = {"of": "a package"}
+    places = Places()
+    looker = Looker(Scope(), places)
+    caches = Root("module global", "shop.compiled", fnmatch._compile_pattern)  # type: ignore[attr-defined]
+    handlers = Root("logging handler", "shop.handlers", [session], is_of_all=True)
+    look = looker.look([caches, handlers])
+    assert dict(look.sizes) == {places.root("logging handler", "shop.handlers"): 1}
+
+
+class Request:
+    """Django's, as far as a watch is concerned."""
+
+
+def test_a_request_that_others_keep_is_told_if_the_project_may_have_told_them_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = Watch()
+
+    def told(request: Request) -> list[Any]:
+        found = [list(watch._keeping(request, Look())) for _ in range(4)]
+        return [len(suspects) for suspects in found]
+
+    kept_by_python, kept_by_a_package, kept_by_all = Request(), Request(), Request()
+    all_ = [[kept_by_all] for _ in range(300)]
+    monkeypatch.setattr(json, "kept", [kept_by_python], raising=False)
+    monkeypatch.setattr(requests, "kept", [kept_by_a_package], raising=False)
+    assert told(kept_by_python) == [0, 0, 1, 0]
+    assert told(kept_by_a_package) == [0, 0, 0, 0]
+    assert told(kept_by_all) == [0, 0, 0, 0]
+    assert all_
