@@ -13,7 +13,7 @@ from resident.leaks.leak import Leak
 from resident.stage import Stage
 from tests.leaks import hostile
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 HERE = hostile.__name__
 LEAKS = {
@@ -114,14 +114,12 @@ def test_what_stays_is_no_leak(run: Run, raw: bool) -> None:
     assert run("/stay", raw=raw) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", hostile.PLACES)
 def test_what_leaks_is_found(place: str, run: Run) -> None:
     (leak,) = run(f"/leak/{place}", raw=place in RAW)
     assert (leak.kind, leak.name) == LEAKS[place]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", hostile.KINDS)
 def test_what_is_kept_of_the_last_request_is_found(kind: str, run: Run) -> None:
     (leak,) = run(f"/last/{kind}")

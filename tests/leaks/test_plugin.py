@@ -100,6 +100,7 @@ def test_the_fixture_prints_the_report(project: pytest.Pytester) -> None:
     ])  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_fixture_makes_requests_of_a_user(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
@@ -123,6 +124,7 @@ def test_the_fixture_makes_requests_of_a_user(project: pytest.Pytester) -> None:
     project.runpytest_subprocess().assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_the_fixture_says_what_it_could_not_look_at(project: pytest.Pytester) -> None:
     project.makepyfile(
         """
@@ -206,6 +208,7 @@ class TestCase(django.test.TestCase):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["one process", "xdist"])
 def test_every_request_of_djangos_client_is_looked_at(
     project: pytest.Pytester, options: list[str]
@@ -228,6 +231,7 @@ def test_every_request_of_djangos_client_is_looked_at(
     assert run.stdout.str().count("the leaky page was asked for") == 2
 
 
+@pytest.mark.slow
 def test_without_the_option_no_request_is_repeated(project: pytest.Pytester) -> None:
     project.makepyfile(test_shop=TESTS)
     run = project.runpytest_subprocess()
