@@ -308,6 +308,7 @@ def test_a_path_is_told_without_its_query(
 # All of it
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "name"), [("/prices/{}", "CACHE['…']"), ("/remember", "LAST[…]")])
 def test_a_leak_is_found_while_requests_are_served(path: str, name: str) -> None:
     with override_settings(
