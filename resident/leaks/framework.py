@@ -3,7 +3,7 @@
 import decimal
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextvars import ContextVar
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from django.dispatch import Signal
 from django.urls import base as urls
 from django.utils.translation import trans_real
 
+from resident.leaks.anatomy import Anatomy
 from resident.leaks.look import Root
 from resident.leaks.scope import namespace_of_module
 from resident.leaks.source import Sources
@@ -26,7 +27,6 @@ OF_DJANGO = frozenset({
     "queries_log", "run_on_commit", "savepoint_ids", "atomic_blocks", "connection",
 })  # fmt: skip
 """Attributes of a connection that Django itself sets anew, or that lead out of Python."""
-
 
 OF_ASGIREF = "asgiref.local"
 """What asgiref calls the variables of its Locals."""
@@ -150,13 +150,13 @@ def _live(signal: Signal) -> list[Any]:
     return [it for it in called if it is not None]
 
 
-def _counting(signal: Signal) -> Any:
+def _counting(signal: Signal) -> Callable[[], Hashable]:
     return lambda: len(signal.receivers)
 
 
-def _reading(holder: Any, name: str) -> Any:
-    def read() -> tuple[int, int]:
+def _reading(holder: Any, name: str) -> Callable[[], Hashable]:
+    def read() -> Hashable:
         value = vars(holder).get(name)
-        return id(value), len(value) if type(value) in (list, dict, set) else 0
+        return id(value), Anatomy(type(value)).state(value)
 
     return read

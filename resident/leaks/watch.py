@@ -51,18 +51,29 @@ class Watch:
         self._looks: deque[Look] = deque(maxlen=GROWING)
         self._kept: Counter[int] = Counter()
         self._told: set[int] = set()
-        self._modules = self._requests = 0
+        self._modules = self._requests = self._seen_kept = 0
         self._due = 0.0
 
     def after(self, visit: Visit, path: str) -> list[Leak]:
         """What leaks, as far as it is seen by now: each leak once."""
         self._requests += 1
-        if self._requests <= WARM_UP or time.monotonic() < self._due:
+        if self._requests <= WARM_UP or not (self._is_kept(visit) or self._is_due()):
             return []
         began = time.thread_time()  # not what others made of the machine meanwhile
         leaks = [self._leak(path, suspect) for suspect in self._look(visit)]
         self._due = time.monotonic() + (time.thread_time() - began) / SHARE
         return leaks
+
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._due
+
+    def _is_kept(self, visit: Visit) -> bool:
+        """Whether the request is still there, which is worth a look at once: until it is known
+        where, or that it was a cycle that nobody had collected yet.
+        """
+        is_there = visit.request is not None and visit.request() is not None
+        self._seen_kept += is_there
+        return is_there and self._seen_kept <= KEPT
 
     def _look(self, visit: Visit) -> list[Suspect]:
         gc.collect()
