@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, compress, repeat
-from pathlib import PurePath
 from pkgutil import resolve_name
 from types import FunctionType, GetSetDescriptorType, ModuleType
 from typing import Any, TypeVar
@@ -16,17 +15,22 @@ from asgiref.local import Local
 from django.apps import apps
 from django.conf import settings
 
+from resident.definitions import (
+    is_installed,
+    lineage,
+    module_of,
+    name_of_function,
+    namespace_of,
+    qualified_name,
+)
 from resident.isolation.packages import LIBRARIES
 
-__all__ = ["Found", "Search", "module_of"]
+__all__ = ["Found", "Search"]
 
 T = TypeVar("T")
 
 NOT_SEARCHED = {"django", "asgiref", "resident"} | sys.stdlib_module_names | {"__main__"}
 """Packages whose thread-locals are a worker's on purpose, or are reset by other means."""
-
-INSTALLED = {"site-packages", "dist-packages"}
-"""The folders of what is installed; what is elsewhere is the project's."""
 
 DEPTH = 5
 """So many steps from a module, or from an instance."""
@@ -77,7 +81,7 @@ class Search:
         if package not in self._is_searched:
             if package not in sys.modules:  # a class outlives it, or is made before it
                 return False
-            self._is_searched[package] = _is_of_project(package)
+            self._is_searched[package] = not is_installed(sys.modules[package])
         return self._is_searched[package]
 
     def _places(self) -> Iterator[tuple[str, Any]]:
@@ -88,7 +92,7 @@ class Search:
                 yield from ((f"{name}.{key}", value) for key, value in list(vars(module).items()))
         # Instances that no module refers to: of middleware, of database routers.
         for instance in self._instances():
-            yield _name_of(type(instance)), instance
+            yield qualified_name(type(instance)), instance
 
     def _instances(self) -> list[object]:
         """What the garbage collector knows that is of a class which is searched."""
@@ -115,18 +119,14 @@ class Search:
 
     def _children(self, place: str, value: Any, kind: type) -> Iterator[tuple[str, Any]]:
         if issubclass(kind, type) and self.covers(module_of(value)):
-            names = list(NAMESPACE.__get__(value).items())
-            yield from ((f"{_name_of(value)}.{key}", it) for key, it in names)
+            names = list(namespace_of(value).items())
+            yield from ((f"{qualified_name(value)}.{key}", it) for key, it in names)
         elif issubclass(kind, FunctionType) and self.covers(value.__module__):
-            yield from ((_name_of_function(value), it) for it in _held_by(value))
+            yield from ((name_of_function(value), it) for it in _held_by(value))
         elif (entries := _entries(value, kind)) is not None:
             yield from ((f"{place}[…]", it) for it in entries)
         elif self.covers(module_of(kind)):
             yield from ((f"{place}.{key}", it) for key, it in list(_attributes(value).items()))
-
-
-NAMESPACE: Any = type.__dict__["__dict__"]
-"""Reads what a class contains, whatever its metaclass makes of its attributes."""
 
 
 def _objects() -> Iterator[object]:
@@ -154,11 +154,6 @@ def _packages() -> set[str]:
     return ({path.partition(".")[0] for path in paths} | LIBRARIES) - NOT_SEARCHED
 
 
-def _is_of_project(package: str) -> bool:
-    file = getattr(sys.modules[package], "__file__", None)
-    return file is not None and not INSTALLED & set(PurePath(file).parts)
-
-
 def _locals_at(paths: Iterable[str]) -> Iterator[object]:
     for path in paths:
         # What is named may be of another kind, and not imported yet.
@@ -181,8 +176,8 @@ def _entries(value: Any, kind: type) -> list[Any] | None:
 
 
 def _attributes(instance: object) -> dict[str, Any]:
-    for base in MRO.__get__(type(instance)):
-        attributes = NAMESPACE.__get__(base).get("__dict__")
+    for base in lineage(type(instance)):
+        attributes = namespace_of(base).get("__dict__")
         if type(attributes) is GetSetDescriptorType:  # a property of that name is a project's
             namespace: dict[str, Any] = attributes.__get__(instance)
             return namespace
@@ -195,20 +190,3 @@ def _held_by(function: FunctionType) -> Iterator[Any]:
         with suppress(ValueError):  # a cell that is empty yet
             yield cell.cell_contents
     yield from function.__defaults__ or ()
-
-
-def _name_of(kind: type) -> str:
-    return f"{module_of(kind)}.{QUALNAME.__get__(kind)}"
-
-
-def _name_of_function(function: FunctionType) -> str:
-    return f"{function.__module__}.{function.__qualname__}"
-
-
-def module_of(kind: type) -> object:
-    """Where a class says that it is defined, without asking its metaclass."""
-    return NAMESPACE.__get__(kind).get("__module__")
-
-
-MRO: Any = type.__dict__["__mro__"]
-QUALNAME: Any = type.__dict__["__qualname__"]

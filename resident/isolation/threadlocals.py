@@ -10,10 +10,11 @@ from django.core.cache.backends.base import BaseCache
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from resident.conf import conf
+from resident.definitions import module_of
 from resident.isolation.packages import CLIENTS
 from resident.isolation.report import Leak, reports
 from resident.isolation.request import Request
-from resident.isolation.search import Found, Search, module_of
+from resident.isolation.search import Found, Search
 from resident.isolation.snapshot import Snapshot
 
 __all__ = ["ThreadLocals"]
@@ -75,7 +76,7 @@ class ThreadLocals:
         kind = type(value)  # isinstance would evaluate what is lazy
         if issubclass(kind, BaseDatabaseWrapper | BaseCache):
             return True
-        module = str(module_of(kind))
+        module = module_of(kind)
         package = module.partition(".")[0]
         if package == "django" or self._search.covers(module):
             return False

@@ -16,6 +16,8 @@ from functools import lru_cache, partial
 from io import BytesIO, StringIO
 from typing import Any
 
+from resident.definitions import lineage, namespace_of
+
 __all__ = [
     "ENTRY",
     "KEY",
@@ -23,11 +25,6 @@ __all__ = [
     "Anatomy",
     "Part",
     "Step",
-    "lineage",
-    "module_of",
-    "module_of_function",
-    "namespace_of",
-    "qualified_name",
 ]
 
 LRU_CACHE = type(lru_cache(lambda: None))
@@ -110,40 +107,6 @@ class Anatomy:
         """Whether it makes room by itself, and says so."""
         return self._kind is LRU_CACHE and whole.cache_info().maxsize is not None
 
-
-def lineage(kind: type) -> tuple[type, ...]:
-    """The class and those that it inherits from, without asking its metaclass."""
-    mro: tuple[type, ...] = _MRO.__get__(kind)
-    return mro
-
-
-def namespace_of(kind: type) -> types.MappingProxyType[str, Any]:
-    """What a class contains, whatever its metaclass makes of its attributes."""
-    namespace: types.MappingProxyType[str, Any] = _NAMESPACE.__get__(kind)
-    return namespace
-
-
-def module_of(kind: type) -> str:
-    """Where a class says that it is defined; "" where it does not."""
-    module = namespace_of(kind).get("__module__")
-    return module if type(module) is str else ""
-
-
-def module_of_function(function: types.FunctionType) -> object:
-    """Where a function is written, also where it bears the name of one that it wraps."""
-    return function.__globals__.get("__name__")
-
-
-def qualified_name(kind: type) -> str:
-    """Module and name of a class, as one would import it."""
-    name = str(_QUALNAME.__get__(kind))
-    module = module_of(kind)
-    return f"{module}.{name}" if module else name
-
-
-_MRO: Any = type.__dict__["__mro__"]
-_NAMESPACE: Any = type.__dict__["__dict__"]
-_QUALNAME: Any = type.__dict__["__qualname__"]
 
 _SCALARS = (str, int, bytes, bool, type(None))
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from resident.definitions import namespace_of_module
 from resident.leaks.anatomy import Anatomy, Step
 from resident.leaks.holders import Holder
 from resident.leaks.look import Root
 from resident.leaks.places import Places
-from resident.leaks.scope import namespace_of_module
 from resident.leaks.telling import Held
 
 __all__ = ["Fingerprint", "fingerprints_of"]

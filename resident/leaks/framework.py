@@ -16,9 +16,9 @@ from django.dispatch import Signal
 from django.urls import base as urls
 from django.utils.translation import trans_real
 
+from resident.definitions import namespace_of_module
 from resident.leaks.anatomy import Anatomy
 from resident.leaks.look import Root
-from resident.leaks.scope import namespace_of_module
 from resident.leaks.source import Sources
 
 __all__ = ["Django"]

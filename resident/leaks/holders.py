@@ -9,8 +9,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from resident.leaks.anatomy import Anatomy, module_of, namespace_of, qualified_name
-from resident.leaks.scope import namespace_of_module
+from resident.definitions import (
+    module_of,
+    name_of_function,
+    namespace_of,
+    namespace_of_module,
+    qualified_name,
+)
+from resident.leaks.anatomy import Anatomy
 
 __all__ = ["Holder", "holder_of"]
 
@@ -84,7 +90,7 @@ def _name_of(value: Any, modules: dict[int, str]) -> tuple[str, str] | None:
     if issubclass(kind, type):
         return module_of(value), qualified_name(value)
     if kind is types.FunctionType:
-        return str(value.__module__), f"{value.__module__}.{value.__qualname__}"
+        return str(value.__module__), name_of_function(value)
     return None
 
 

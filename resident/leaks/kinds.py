@@ -7,7 +7,8 @@ from collections.abc import Collection
 from enum import Enum, auto
 from typing import Any
 
-from resident.leaks.anatomy import LRU_CACHE, Anatomy, lineage, module_of, qualified_name
+from resident.definitions import lineage, module_of, qualified_name
+from resident.leaks.anatomy import LRU_CACHE, Anatomy
 from resident.leaks.scope import Scope, is_of_python
 
 __all__ = ["Kind", "Kinds", "Owner", "Role"]

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from resident.leaks.anatomy import (
-    KEY,
-    Part,
+from resident.definitions import (
     module_of,
     module_of_function,
+    name_of_function,
     namespace_of,
     qualified_name,
 )
+from resident.leaks.anatomy import KEY, Part
 from resident.leaks.kinds import Kind, Kinds, Owner, Role
 from resident.leaks.places import NOWHERE, Places
 from resident.leaks.scope import Scope
@@ -230,7 +230,7 @@ class _Search:
         self._note(place, function, kind, way)
         writer = module_of_function(function)
         if writer == module:
-            name = f"{module}.{function.__qualname__}"
+            name = name_of_function(function)
             place = self._own_place(place, "function", name, function)
         further = 0 if self._covers(writer) else ABROAD
         self._follow(place, function, kind.anatomy.parts(function), DEPTH, further)

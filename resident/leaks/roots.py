@@ -15,16 +15,18 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from resident.leaks.anatomy import (
-    Anatomy,
+from resident.definitions import (
     lineage,
     module_of,
     module_of_function,
+    name_of_function,
     namespace_of,
+    namespace_of_module,
     qualified_name,
 )
+from resident.leaks.anatomy import Anatomy
 from resident.leaks.look import Root
-from resident.leaks.scope import Scope, namespace_of_module
+from resident.leaks.scope import Scope
 
 __all__ = ["of_modules", "of_process", "of_strays"]
 
@@ -89,7 +91,7 @@ _count_exit_handlers: Callable[[], int] = atexit._ncallbacks  # noqa: SLF001 - t
 
 
 def _of_function(function: types.FunctionType) -> Root:
-    return Root("function", f"{function.__module__}.{function.__qualname__}", function)
+    return Root("function", name_of_function(function), function)
 
 
 def _of_logging() -> Iterator[Root]:
@@ -125,7 +127,7 @@ def target_of(thread: threading.Thread) -> tuple[str, Any]:
     if type(function) is types.MethodType:
         function = function.__func__
     if type(function) is types.FunctionType:
-        return f"{function.__module__}.{function.__qualname__}", function
+        return name_of_function(function), function
     name = f"{qualified_name(type(thread))}.run"
     return name, next(
         (it for base in lineage(type(thread)) if (it := namespace_of(base).get("run"))), None

@@ -2,11 +2,10 @@
 
 import sys
 from collections.abc import Iterable
-from pathlib import PurePath
-from types import ModuleType
-from typing import Any
 
-__all__ = ["Scope", "is_of_python", "namespace_of_module"]
+from resident.definitions import is_installed
+
+__all__ = ["Scope", "is_of_python"]
 
 TESTING = {
     *("pytest", "_pytest", "pluggy", "xdist", "execnet", "coverage", "hypothesis"),
@@ -22,9 +21,6 @@ NEVER = (
 """Packages that keep what they keep for the process, and those that only test and install."""
 
 TESTS_ONLY = ("pytest_", "conftest")
-
-INSTALLED = {"site-packages", "dist-packages"}
-"""The folders of what is installed; what is elsewhere is the project's."""
 
 
 class Scope:
@@ -73,25 +69,3 @@ def is_of_python(module: str) -> bool:
     """Whether Python brings it, or what extends its threads and contexts: they hold for others."""
     package = module.partition(".")[0]
     return package in sys.stdlib_module_names or package in ("", "asgiref")
-
-
-def is_installed(module: object) -> bool:
-    """Whether a module comes from an installed package, or from no file at all."""
-    file = namespace_of_module(module).get("__file__") or _folder(module)
-    return type(file) is not str or bool(INSTALLED & set(PurePath(file).parts))
-
-
-def namespace_of_module(module: object) -> dict[str, Any]:
-    """What a module contains, without asking a lazy one to load itself; of others nothing."""
-    if not issubclass(type(module), ModuleType):
-        return {}
-    namespace: dict[str, Any] = _NAMESPACE.__get__(module)
-    return namespace
-
-
-_NAMESPACE: Any = vars(ModuleType)["__dict__"]
-
-
-def _folder(module: object) -> object:
-    """The first folder of a package that has no `__init__`."""
-    return next(iter(namespace_of_module(module).get("__path__", ())), None)

@@ -6,11 +6,10 @@ import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from types import CodeType, FunctionType
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from resident.leaks.anatomy import lineage, module_of
+from resident.definitions import lineage, module_of, name_of, namespace_of_module
 from resident.leaks.leak import Line
-from resident.leaks.scope import namespace_of_module
 
 __all__ = ["Sources"]
 
@@ -58,7 +57,7 @@ class Sources:
         for name in names:
             for cls in lineage(owner):
                 source = self.of_module(module_of(cls))
-                body = source.definition(_name_in_module(cls)) if source else None
+                body = source.definition(name_of(cls)) if source else None
                 if source and body and (node := _variable_in(body, name)):
                     return source.line_of(node)
         return self._set_on(owner, names[0])
@@ -67,14 +66,14 @@ class Sources:
         """Where an instance's attribute is set, by the class or one that it inherits from."""
         for cls in lineage(owner):
             source = self.of_module(module_of(cls))
-            body = source.definition(_name_in_module(cls)) if source else None
+            body = source.definition(name_of(cls)) if source else None
             if source and body and (node := _attribute_set_in(body, name)):
                 return source.line_of(node)
         return None
 
     def class_(self, owner: type) -> Line | None:
         source = self.of_module(module_of(owner))
-        return source.line_of(source.definition(_name_in_module(owner))) if source else None
+        return source.line_of(source.definition(name_of(owner))) if source else None
 
     def function(self, function: object) -> Line | None:
         """Where a function is defined: the line of its `def`."""
@@ -103,7 +102,7 @@ class Sources:
         source = self.of_module(module_of(cls))
         if source is None:
             return None
-        body = source.definition(_name_in_module(cls))
+        body = source.definition(name_of(cls))
         return source.line_of(_attribute_set_in(body or source.tree, name) or body)
 
 
@@ -258,13 +257,6 @@ def _has_parameter(function: Function, name: str) -> bool:
 def _first_line(function: Function) -> int:
     decorators: Iterable[ast.expr] = getattr(function, "decorator_list", ())
     return min([function.lineno, *(it.lineno for it in decorators)])
-
-
-def _name_in_module(cls: type) -> str:
-    return str(_QUALNAME.__get__(cls))
-
-
-_QUALNAME: Any = type.__dict__["__qualname__"]
 
 
 def _code_of(function: object) -> CodeType | None:

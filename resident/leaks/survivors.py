@@ -4,7 +4,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from resident.leaks.anatomy import module_of, module_of_function, qualified_name
+from resident.definitions import module_of, module_of_function, name_of_function, qualified_name
 from resident.leaks.kinds import Kinds
 
 __all__ = ["Survivors"]
@@ -53,5 +53,5 @@ class Survivors:
 def _name_of(value: Any) -> str:
     kind = type(value)
     if kind is types.FunctionType:
-        return f"{value.__module__}.{value.__qualname__}"
+        return name_of_function(value)
     return qualified_name(value) if issubclass(kind, type) else f"one {qualified_name(kind)}"

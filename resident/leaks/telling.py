@@ -12,19 +12,12 @@ from threading import local
 from types import FunctionType, MethodType
 from typing import Any
 
-from resident.leaks.anatomy import (
-    ENTRY,
-    LRU_CACHE,
-    Anatomy,
-    Step,
-    module_of,
-    module_of_function,
-    qualified_name,
-)
+from resident.definitions import module_of, module_of_function, namespace_of_module, qualified_name
+from resident.leaks.anatomy import ENTRY, LRU_CACHE, Anatomy, Step
 from resident.leaks.leak import Leak, Line
 from resident.leaks.places import Places
 from resident.leaks.remedies import remedy_for
-from resident.leaks.scope import Scope, namespace_of_module
+from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
 
 __all__ = ["Held", "Suspect", "Teller"]

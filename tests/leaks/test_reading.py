@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from resident.definitions import is_installed
 from resident.leaks.anatomy import ENTRY, Anatomy
 from resident.leaks.holders import _is_running, holder_of
 from resident.leaks.hunt import _is_nothing, _thawed_afterwards
@@ -185,6 +186,17 @@ def test_whose_a_module_is(tmp_path: Path) -> None:
     assert scope.may_hold("json")
     assert scope.is_of_tests("shop.tests")
     assert not scope.is_of_tests("shop")
+
+
+def test_what_is_installed() -> None:
+    """A package without an `__init__` is where its folder is."""
+    ours, theirs, builtin = (types.ModuleType(name) for name in ("ours", "theirs", "builtin"))
+    ours.__path__ = ["/srv/shop"]
+    theirs.__path__ = ["/usr/lib/python3/dist-packages/theirs"]
+    assert not is_installed(ours)
+    assert is_installed(theirs)
+    assert is_installed(builtin)
+    assert is_installed("what is no module")
 
 
 SOURCE = """
