@@ -103,7 +103,7 @@ def boots_of(effort: Effort, outside: Mapping[str, str]) -> dict[str, list[Boot]
     """Start each variant in turn, round after round."""
     boots: dict[str, list[Boot]] = {variant.key: [] for variant in VARIANTS}
     for number in range(1 - effort.warm_up, 1 + effort.boots):
-        say(f"starting each, round {number} of {effort.boots}")
+        report.say(f"starting each, round {number} of {effort.boots}")
         for variant in VARIANTS:
             with variant.granian(outside) as granian:
                 boots[variant.key].append(Boot(granian.boot, granian.opened))
@@ -119,7 +119,9 @@ def workers_of(effort: Effort, outside: Mapping[str, str], threads: int) -> dict
             for variant in VARIANTS
         }
         for number in range(1 - effort.warm_up, 1 + effort.rounds):
-            say(f"loading each, {threads} blocking threads, round {number} of {effort.rounds}")
+            report.say(
+                f"loading each, {threads} blocking threads, round {number} of {effort.rounds}"
+            )
             for variant in VARIANTS:
                 rounds[variant.key].append(load(servers[variant.key], variant.answer, effort))
         memory = {key: granian.memory() for key, granian in servers.items()}
@@ -254,25 +256,17 @@ def picture_rows(workers: Mapping[str, Worker]) -> list[picture.Row]:
     ]
 
 
-def say(progress: str) -> None:
-    print(progress, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    how = parser.add_mutually_exclusive_group()
-    how.add_argument(
-        "--output",
-        action="store_true",
-        help="also keep what is printed in benchmarks/greeting.txt and benchmarks/README.md, "
-        "and draw docs/images/greeting.svg",
-    )
-    how.add_argument(
+    parser = report.parser("greeting", f"{__doc__} With --output it draws its picture, too.")
+    parser.add_argument(
         "--quick",
         action="store_true",
         help="one short round, which shows that the script runs; its figures mean nothing",
     )
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.output and asked.quick:
+        parser.error("--quick gives figures that mean nothing, and so are not for --output.")
+    return asked
 
 
 def main() -> None:
@@ -282,9 +276,8 @@ def main() -> None:
         boots = boots_of(effort, outside)
         workers = {threads: workers_of(effort, outside, threads) for threads in effort.threads}
     text = printed(effort, workers, boots)
-    print(text)
+    report.publish("greeting", text, keep=asked.output)
     if asked.output:
-        report.keep("greeting", text)
         picture.draw(picture_rows(workers[1]), PICTURE, title=TITLE)
 
 

@@ -1,6 +1,5 @@
 """What `manage.py findleaks` takes on a project of middle size: see README.md beside this file."""
 
-import argparse
 import gc
 import os
 import sys
@@ -65,7 +64,7 @@ def row(page: str, rounds: int) -> list[str]:
         raise SystemExit(f"{page} answers {found[0].status}.")
     took: list[list[float]] = [[], [], []]
     for _ in range(rounds):
-        with Rehearsal(page, application=stages[0]._new_application(), user=USER) as rehearsal:  # noqa: SLF001 - as it does itself
+        with Rehearsal(page, application=stages[0].new_application(), user=USER) as rehearsal:
             took[0].append(seconds(lambda: [rehearsal.request() for _ in range(9)]))
         for stage, times in zip(stages, took[1:], strict=True):
             times.append(seconds(lambda: stage.find_leaks(page, user=USER)))  # noqa: B023 - called at once
@@ -96,21 +95,14 @@ def project() -> Iterator[None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--output",
-        action="store_true",
-        help="also keep what is printed in benchmarks/hunts.txt and benchmarks/README.md",
-    )
+    parser = report.parser("hunts", __doc__)
     parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
     asked = parser.parse_args()
     with project():
         text = "\n\n".join(
             ["How long a look for leaks takes.", report.machine(), hunts(asked.rounds)]
         )
-    print(text)
-    if asked.output:
-        report.keep("hunts", text)
+    report.publish("hunts", text, keep=asked.output)
 
 
 if __name__ == "__main__":

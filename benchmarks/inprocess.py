@@ -203,12 +203,7 @@ def project() -> Iterator[None]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--output",
-        action="store_true",
-        help="also keep what is printed in benchmarks/inprocess.txt and benchmarks/README.md",
-    )
+    parser = report.parser("inprocess", __doc__)
     parser.add_argument("--rounds", type=int, default=100, help="default: %(default)s")
     parser.add_argument(
         "--requests", type=int, default=200, help="of each layer in a round; default: %(default)s"
@@ -216,16 +211,12 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def say(progress: str) -> None:
-    print(progress, file=sys.stderr, flush=True)
-
-
 def main() -> None:
     asked = arguments()
     with project():
         stack = layers()
         for layer in stack:
-            say(f"{layer.name}: {ask(layer, REQUEST.copy())}")
+            report.say(f"{layer.name}: {ask(layer, REQUEST.copy())}")
         seen = measured(stack, asked.rounds, asked.requests)
         watched = profile()
         of_watches = measured(watched, asked.rounds, asked.requests)
@@ -240,9 +231,7 @@ are taken within each round.
 {process.ProcessState.__name__}, by what it looks at:
 
 {table("none of it", watched, of_watches)}"""
-    print(text)
-    if asked.output:
-        report.keep("inprocess", text)
+    report.publish("inprocess", text, keep=asked.output)
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def measured(
             for variant in variants
         }
         for number in range(1 + rounds):
-            say(f"loading each, {threads} blocking threads, round {number} of {rounds}")
+            report.say(f"loading each, {threads} blocking threads, round {number} of {rounds}")
             start = number % len(variants)  # whoever comes first may find the machine another one
             for variant in (*variants[start:], *variants[:start]):
                 figures = load(servers[variant.name], variant.answer, seconds)
@@ -166,17 +166,8 @@ def postgresql() -> Iterator[dict[str, object]]:
         raise SystemExit(str(failure)) from None
 
 
-def say(progress: str) -> None:
-    print(progress, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--output",
-        action="store_true",
-        help="also keep what is printed in benchmarks/isolation.txt and benchmarks/README.md",
-    )
+    parser = report.parser("isolation", __doc__)
     parser.add_argument("--rounds", type=int, default=15, help="default: %(default)s")
     return parser.parse_args()
 
@@ -197,9 +188,7 @@ p50: one connection that asks again at once. paused: one that waits 3 ms first."
         seen = measured(queries(database), 1, asked.rounds, 1)
     parts += [BY_SESSION, table(seen)]
     text = "\n\n".join(parts)
-    print(text)
-    if asked.output:
-        report.keep("isolation", text)
+    report.publish("isolation", text, keep=asked.output)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def middleware(rounds: int, requests: int) -> str:
     measured = variants()
     with admin_page() as environ:
         for number in range(1 + rounds):
-            say(f"{PAGE}, round {number} of {rounds}")
+            report.say(f"{PAGE}, round {number} of {rounds}")
             for variant in rotated(measured, number):
                 variant.serve(environ, requests, counts=number > 0)
     rows = [
@@ -185,17 +185,8 @@ def project() -> Iterator[None]:
         yield
 
 
-def say(progress: str) -> None:
-    print(progress, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--output",
-        action="store_true",
-        help="also keep what is printed in benchmarks/leaks.txt and benchmarks/README.md",
-    )
+    parser = report.parser("leaks", __doc__)
     parser.add_argument("--rounds", type=int, default=20, help="default: %(default)s")
     parser.add_argument(
         "--requests", type=int, default=50, help="of each variant in a round; default: %(default)s"
@@ -208,9 +199,7 @@ def main() -> None:
     with project():
         parts = [middleware(asked.rounds, asked.requests)]
     text = "\n\n".join(["What looking for leaks costs.", report.machine(), *parts])
-    print(text)
-    if asked.output:
-        report.keep("leaks", text)
+    report.publish("leaks", text, keep=asked.output)
 
 
 if __name__ == "__main__":

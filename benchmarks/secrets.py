@@ -319,21 +319,12 @@ def asked(granian: Granian, most: int) -> tuple[int, int]:
                 lost += 1
             else:
                 answered += json.loads(said)["count"]
-        say(f"{answered:,} of {most:,} requests")
+        report.say(f"{answered:,} of {most:,} requests")
     return answered, lost
 
 
-def say(progress: str) -> None:
-    print(progress, file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--output",
-        action="store_true",
-        help="also keep what is printed in benchmarks/secrets.txt and benchmarks/README.md",
-    )
+    parser = report.parser("secrets", __doc__)
     parser.add_argument("--quick", action="store_true", help="only show that the script runs")
     return parser.parse_args()
 
@@ -342,11 +333,11 @@ def main() -> None:
     asked_for = arguments()
     rounds, count, most = (3, 2, 1000) if asked_for.quick else (25, 25, 100_000)
     with vault() as server:
-        say("logging in")
+        report.say("logging in")
         by_login = boots(server, rounds)
-        say("rotating")
+        report.say("rotating")
         in_use = rotations(server, count)
-        say("letting tokens end")
+        report.say("letting tokens end")
         lost = expiries(server, most)
     text = f"""\
 Secrets that stay fresh.
@@ -372,9 +363,7 @@ Tokens of {TOKEN_SECONDS} s that are renewed up to {MOST_TOKEN_SECONDS} s, a rot
 from it, in each request:
 
 {lost}"""
-    print(text)
-    if asked_for.output:
-        report.keep("secrets", text)
+    report.publish("secrets", text, keep=asked_for.output)
 
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ class Stage:
         self, path: str, *, requests: int = 5, warm_up: int = 3, **request: Any
     ) -> Findings:
         """Look at one page; see `resident.leaks.finding.find_leaks`."""
-        application = self._new_application()
+        application = self.new_application()
         return find_leaks(path, application=application, **self._how(requests, warm_up), **request)
 
     def repeat(self, environ: dict[str, Any], body: bytes, status: int) -> Findings | None:
         """Look at a request that was made before; None where it is answered otherwise now."""
-        repetition = Repetition(environ, body, application=self._new_application())
+        repetition = Repetition(environ, body, application=self.new_application())
         with repetition:
             repetition.request()
             if repetition.status != status:
@@ -59,7 +59,7 @@ class Stage:
             "probes": new_probes() if self._is_raw else (),
         }
 
-    def _new_application(self) -> WSGIApplication:
+    def new_application(self) -> WSGIApplication:
         """With the middleware that the settings name now: a test may override them."""
         handler = Handler()
         return _bare(handler) if self._is_raw else IsolatedApplication(handler, self._resetters)
