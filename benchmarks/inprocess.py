@@ -27,12 +27,12 @@ try:
 
     from benchmarks import report
     from resident.conf import RESETTERS
+    from resident.handler import Handler
     from resident.isolation import process
     from resident.isolation.context import IsolatedApplication
     from resident.isolation.resetters import Resetters
     from resident.isolation.watches import Watch, watches
     from resident.worker import worker
-    from resident.wsgi import Handler
 except ImportError as missing:
     raise SystemExit(f"{missing.name} is missing: pip install -e '.[dev,benchmarks]'") from missing
 

@@ -25,9 +25,9 @@ try:
     from django.test.utils import override_settings
 
     from benchmarks import report
+    from resident.handler import Handler
     from resident.isolation.context import IsolatedApplication
     from resident.leaks.journal import journal
-    from resident.wsgi import Handler
 except ImportError as missing:
     raise SystemExit(f"{missing.name} is missing: pip install -e '.[dev,benchmarks]'") from missing
 

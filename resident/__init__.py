@@ -9,7 +9,8 @@
 - `settings`, `databases`: settings and connections made with secrets; `signals`: what is told
 - `transport`: HTTP that is bounded in time and size, for what is outside
 - `conf`, `exceptions`: the settings, and what goes wrong
-- `definitions`: where a class, a function, a module says that it is defined
+- `handler`: Django's, as a worker needs it; `definitions`: where classes, functions and modules say
+  that they are defined
 
 Ways in, which nothing imports: `wsgi`, `apps`, `middleware`, `urls` and `health`, `admin`,
 `testing`, `pytest_plugin`, and the management commands with `provisioning`, and with `stage`, on

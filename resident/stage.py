@@ -10,7 +10,7 @@ from django.urls import get_resolver
 from resident.isolation.context import ISOLATED, IsolatedApplication
 from resident.isolation.resetters import Resetters
 from resident.leaks.finding import Findings, find_leaks, find_leaks_of
-from resident.leaks.rehearsal import Handler, Repetition, WSGIApplication
+from resident.leaks.rehearsal import RehearsedHandler, Repetition, WSGIApplication
 from resident.leaks.scope import Scope
 from resident.probes import new_probes
 
@@ -61,7 +61,7 @@ class Stage:
 
     def new_application(self) -> WSGIApplication:
         """With the middleware that the settings name now: a test may override them."""
-        handler = Handler()
+        handler = RehearsedHandler()
         return _bare(handler) if self._is_raw else IsolatedApplication(handler, self._resetters)
 
     @cached_property

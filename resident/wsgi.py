@@ -10,18 +10,16 @@ from typing import NoReturn
 
 import django
 from django.core.exceptions import ImproperlyConfigured
-from django.core.handlers.wsgi import WSGIHandler
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.urls import get_resolver
 
 from resident.checks import check_databases
 from resident.exceptions import ResidentError
+from resident.handler import Handler
 from resident.isolation.context import IsolatedApplication
 from resident.resources import resources
 from resident.worker import worker
 
-__all__ = ["Handler", "get_wsgi_application"]
+__all__ = ["get_wsgi_application"]
 
 logger = logging.getLogger(__name__)
 
@@ -50,20 +48,6 @@ def get_wsgi_application() -> IsolatedApplication:
     sys.stderr.write(_farewell(failure))
     sys.stderr.flush()
     raise SystemExit(1)
-
-
-class Handler(WSGIHandler):
-    """Django's, and what a request has uploaded is closed also where it ends in SystemExit.
-
-    Such an exception, and KeyboardInterrupt, passes through all of Django, and through the server.
-    """
-
-    def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        try:
-            return super().get_response(request)
-        except BaseException:
-            request.close()
-            raise
 
 
 def _heed_signals() -> None:

@@ -59,7 +59,7 @@ def find_leaks(
 
     Args:
         path: see `Rehearsal`.
-        application: its innermost is a `Handler`.
+        application: its innermost is a `RehearsedHandler`.
         user: see `Rehearsal`.
         method: see `Rehearsal`.
         data: see `Rehearsal`.

@@ -12,20 +12,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from django.conf import settings
-from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from resident.conf import conf
+from resident.handler import Handler
 from resident.leaks.environ import Address, Data, Tokens, new_environ, repeated_environ
 from resident.leaks.transactions import Transactions
 from resident.leaks.visit import Visit
 from resident.leaks.visitor import Arrival, Visitor, forget_session, has_sessions
 
-__all__ = ["Handler", "Rehearsal", "Repetition", "WSGIApplication"]
+__all__ = ["Rehearsal", "RehearsedHandler", "Repetition", "WSGIApplication"]
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-Compose = Callable[[Tokens, Arrival], dict[str, Any]]
 
 NOTE = "resident.leaks.note"
 DUMMY = "django.core.mail.backends.dummy.EmailBackend"
@@ -37,21 +36,14 @@ class _Note:
     request: "weakref.ref[HttpRequest] | None" = None
 
 
-class Handler(WSGIHandler):
-    """Django's; it notes the request of a rehearsal, and asks for no CSRF token there.
-
-    What a request has uploaded is closed also where it ends in SystemExit, as in a worker.
-    """
+class RehearsedHandler(Handler):
+    """A worker's; it notes the request of a rehearsal, and asks for no CSRF token there."""
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
         if (note := request.META.get(NOTE)) is not None:
             note.request = weakref.ref(request)
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # noqa: SLF001 - as Django's test client
-        try:
-            return super().get_response(request)
-        except BaseException:
-            request.close()
-            raise
+        return super().get_response(request)
 
 
 class Rehearsal:
@@ -60,7 +52,7 @@ class Rehearsal:
     Args:
         path: with its query. `{token}` in it, in the data and in the headers' values is each
             request's own.
-        application: what serves; its innermost is a `Handler`.
+        application: what serves; its innermost is a `RehearsedHandler`.
         method: in capitals.
         data: the fields of a form, or a body; with GET and HEAD they go into the query.
         headers: their values by their names.
@@ -156,7 +148,7 @@ class Repetition(Rehearsal):
     Args:
         environ: that request's.
         body: what its `wsgi.input` gave.
-        application: what serves; its innermost is a `Handler`.
+        application: what serves; its innermost is a `RehearsedHandler`.
     """
 
     def __init__(

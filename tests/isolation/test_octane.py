@@ -23,9 +23,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.test import RequestFactory, override_settings
 
+from resident.handler import Handler
 from resident.isolation.context import IsolatedApplication
 from resident.isolation.resetters import Resetters
-from resident.wsgi import Handler
 from tests.evidence import Evidence
 from tests.granian import Granian, eventually
 from tests.isolation import octane

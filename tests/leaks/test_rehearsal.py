@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory, override_settings
 
 from resident.exceptions import LeaksError
 from resident.isolation.context import IsolatedApplication
-from resident.leaks.rehearsal import Handler, Rehearsal
+from resident.leaks.rehearsal import Rehearsal, RehearsedHandler
 from resident.leaks.visit import Visit
 from tests.evidence import Evidence
 from tests.granian import Granian
@@ -38,7 +38,7 @@ def rehearse(request: pytest.FixtureRequest, db: None) -> Rehearse:
     """Rehearse on the application of a worker, and on Django's own."""
 
     def make(path: str, **how: Any) -> Rehearsal:
-        handler = Handler()
+        handler = RehearsedHandler()
         is_isolated = request.param == "isolated"
         application = IsolatedApplication(handler) if is_isolated else handler
         return Rehearsal(path, application=application, **how)
@@ -65,7 +65,7 @@ def test_the_environ_is_that_of_granian(evidence: Evidence) -> None:
     application = "tests.leaks.rehearsed:application"
     with Granian(evidence, variables, application=application) as granian:
         served = granian.serving().get("/meta?q=1").json()
-    visits(Rehearsal("/meta?q=1", application=Handler()), 1)
+    visits(Rehearsal("/meta?q=1", application=RehearsedHandler()), 1)
     ours = {name: as_json(value) for name, value in rehearsed.told[0].items()}
     same = {name for name in served if name.startswith("wsgi.")} - {"wsgi.input", "wsgi.errors"}
     same |= {"GATEWAY_INTERFACE", "SERVER_SOFTWARE", "SERVER_PROTOCOL", "SERVER_NAME", "PATH"}
@@ -270,7 +270,7 @@ def test_the_handler_serves_other_requests_as_djangos_does() -> None:
     statuses: list[str] = []
     for method in ("get", "post"):
         environ = getattr(RequestFactory(), method)("/guarded").environ
-        handler: Any = Handler()
+        handler: Any = RehearsedHandler()
         handler(environ, lambda status, headers: statuses.append(status)).close()
     assert statuses == ["200 OK", "403 Forbidden"]
 
@@ -452,9 +452,9 @@ def test_a_database_without_transactions_is_refused(
 
 def test_a_test_that_may_not_use_the_database() -> None:
     """pytest-django lets no test use it that has not asked for it."""
-    rehearsal = Rehearsal("/meta", application=Handler())
+    rehearsal = Rehearsal("/meta", application=RehearsedHandler())
     visits(rehearsal)
     assert (rehearsal.status, rehearsal.notes) == (200, [])
-    rehearsal = Rehearsal("/write", application=Handler())
+    rehearsal = Rehearsal("/write", application=RehearsedHandler())
     visits(rehearsal)
     assert rehearsal.status == 500
