@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from resident.worker import worker
 from tests.evidence import Evidence
@@ -57,3 +58,21 @@ def _closed_worker() -> Iterator[None]:
     yield
     worker.close()
     worker.serves = False
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_of_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that uses no database finds no connection open that others have opened.
+
+    The database of the tests is in memory: its connection stays open for all of the run, Django
+    looks at it whenever a request ends, and pytest-django refuses that look.
+    """
+    uses_it = request.node.get_closest_marker("django_db") or "db" in request.fixturenames
+    opened = (
+        [] if uses_it else [(it, it.connection) for it in connections.all(initialized_only=True)]
+    )
+    for wrapper, _ in opened:
+        wrapper.connection = None
+    yield
+    for wrapper, connection in opened:
+        wrapper.connection = connection

@@ -335,7 +335,6 @@ class Once:
         pass
 
 
-@pytest.mark.django_db  # a response that is closed looks at the connections that others left
 def test_under_asgi_a_request_sees_one_version_too(shop: Shop) -> None:
     closings: list[bool] = []
 
