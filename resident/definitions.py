@@ -4,11 +4,13 @@ A metaclass is not asked, a property not called, and a module that loads when it
 unloaded: everything is read through the slots of Python's own types.
 """
 
+from functools import partial
 from pathlib import PurePath
-from types import FunctionType, MappingProxyType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType
 from typing import Any
 
 __all__ = [
+    "function_of",
     "is_installed",
     "lineage",
     "module_of",
@@ -51,6 +53,14 @@ def qualified_name(cls: type) -> str:
     """Module and name of a class, as one would import it."""
     module = module_of(cls)
     return f"{module}.{name_of(cls)}" if module else name_of(cls)
+
+
+def function_of(value: Any) -> FunctionType | None:
+    """The function that is called by calling this, if it is one of Python's own ways to do so."""
+    while type(value) is partial:  # isinstance would evaluate what is lazy
+        value = value.func
+    function: Any = value.__func__ if type(value) is MethodType else value
+    return function if type(function) is FunctionType else None
 
 
 def module_of_function(function: FunctionType) -> object:

@@ -5,8 +5,8 @@
   what there is to know of its class, `places`: where it is held, `scope`: whose state that is
 - `comparison`: what grows, what is renewed; `survivors`, `holders`: what outlives its request, and
   who keeps it
-- `telling`: what is said of a leak; `source`: the line that defines it, `tracing`, by
-  `fingerprints`: the one that puts the value in, `remedies`: what to do
+- `telling`: what is said of a leak, by its `trail`; `source`: the line that defines it;
+  `tracing`, by `fingerprints`: the one that puts the value in; `remedies`: what to do
 - `report`, `baseline`: for people, for machines, and what is accepted
 
 With Django: `framework`, what it keeps; `rehearsal`, requests through the whole stack, with

@@ -10,7 +10,7 @@ from resident.leaks.anatomy import Anatomy, Step
 from resident.leaks.holders import Holder
 from resident.leaks.look import Root
 from resident.leaks.places import Places
-from resident.leaks.telling import Held
+from resident.leaks.trail import Held
 
 __all__ = ["Fingerprint", "fingerprints_of"]
 

@@ -12,10 +12,10 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from resident.definitions import (
+    function_of,
     lineage,
     module_of,
     module_of_function,
@@ -119,19 +119,11 @@ def _of_threads() -> Iterator[Root]:
 def target_of(thread: threading.Thread) -> tuple[str, Any]:
     """What a thread runs, and its dotted name."""
     attributes = dict(_named(thread))
-    function = attributes.get("_target")
-    if function is None:
-        function = attributes.get("function")  # of a Timer
-    while type(function) is partial:
-        function = function.func
-    if type(function) is types.MethodType:
-        function = function.__func__
-    if type(function) is types.FunctionType:
+    target, of_timer = attributes.get("_target"), attributes.get("function")
+    if function := function_of(of_timer if target is None else target):
         return name_of_function(function), function
-    name = f"{qualified_name(type(thread))}.run"
-    return name, next(
-        (it for base in lineage(type(thread)) if (it := namespace_of(base).get("run"))), None
-    )
+    runs = (namespace_of(base).get("run") for base in lineage(type(thread)))
+    return f"{qualified_name(type(thread))}.run", next(it for it in runs if it is not None)
 
 
 def _of_descriptors() -> Iterator[Root]:

@@ -55,23 +55,20 @@ class Sources:
         which metaclasses collect things, as Django's do with the fields of a form.
         """
         for name in names:
-            for cls in lineage(owner):
-                source = self.of_module(module_of(cls))
-                body = source.definition(name_of(cls)) if source else None
-                if source and body and (node := _variable_in(body, name)):
+            for source, body in self._bodies(owner):
+                if node := _variable_in(body, name):
                     return source.line_of(node)
-        return self._set_on(owner, names[0])
+        return self.own_attribute(owner, names[0]) or self.class_(owner)
 
     def own_attribute(self, owner: type, name: str) -> Line | None:
-        """Where an instance's attribute is set, by the class or one that it inherits from."""
-        for cls in lineage(owner):
-            source = self.of_module(module_of(cls))
-            body = source.definition(name_of(cls)) if source else None
-            if source and body and (node := _attribute_set_in(body, name)):
+        """Where an attribute is set, by the class or one that it inherits from."""
+        for source, body in self._bodies(owner):
+            if node := _attribute_set_in(body, name):
                 return source.line_of(node)
         return None
 
     def class_(self, owner: type) -> Line | None:
+        """Where a class is defined."""
         source = self.of_module(module_of(owner))
         return source.line_of(source.definition(name_of(owner))) if source else None
 
@@ -98,12 +95,12 @@ class Sources:
             return None
         return source.line_of(source.binding_around(function.__code__.co_firstlineno, name))
 
-    def _set_on(self, cls: type, name: str) -> Line | None:
-        source = self.of_module(module_of(cls))
-        if source is None:
-            return None
-        body = source.definition(name_of(cls))
-        return source.line_of(_attribute_set_in(body or source.tree, name) or body)
+    def _bodies(self, owner: type) -> Iterator[tuple["_Source", ast.AST]]:
+        """The definitions of a class and of those that it inherits from, where they can be read."""
+        for cls in lineage(owner):
+            source = self.of_module(module_of(cls))
+            if source and (body := source.definition(name_of(cls))):
+                yield source, body
 
 
 class _Source:

@@ -2,33 +2,26 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from os.path import commonprefix
 from pathlib import PurePath
-from threading import local
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import Any
 
-from resident.definitions import module_of, module_of_function, namespace_of_module, qualified_name
+from resident.definitions import namespace_of_module, qualified_name
 from resident.leaks.anatomy import ENTRY, LRU_CACHE, Anatomy, Step
 from resident.leaks.leak import Leak, Line
 from resident.leaks.places import Places
 from resident.leaks.remedies import remedy_for
 from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
+from resident.leaks.trail import Held, Trail
 
-__all__ = ["Held", "Suspect", "Teller"]
-
-Held = Mapping[int, list[tuple[Any, Any]]]
-"""What is at a place, each with what holds it; the newest last."""
+__all__ = ["Suspect", "Teller"]
 
 COUNTED = ("thread", "open file", "socket", "pipe", "exit handler", "finalizer")
 """Kinds whose name is that of each one, and not of what they are counted in."""
-
-OF_FUNCTIONS = {"default": "function default", "closure": "closure"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ class Teller:
             put_in=put_in,
         )
 
-    def _name(self, trail: "Trail", lines: Sequence[Line | None]) -> str:
+    def _name(self, trail: Trail, lines: Sequence[Line | None]) -> str:
         sources = [self._sources.of_file(it.file) for it in lines if it]
         root = ".".join(self._home(trail)) if trail.is_of_module else trail.root
         return root + "".join(
@@ -84,13 +77,13 @@ class Teller:
             for step in trail.steps
         )
 
-    def _home(self, trail: "Trail") -> tuple[str, str]:
+    def _home(self, trail: Trail) -> tuple[str, str]:
         """Module and name of a module's variable, where it was defined."""
         module, _, variable = trail.root.rpartition(".")
         namespace = namespace_of_module(sys.modules.get(module))
         return self._sources.home_of(namespace.get(variable), module, variable)
 
-    def _line(self, trail: "Trail") -> Line | None:
+    def _line(self, trail: Trail) -> Line | None:
         """Where what the name says is defined."""
         if trail.function is not None:
             return self._line_in_function(trail.function, trail)
@@ -102,7 +95,7 @@ class Teller:
             return self._sources.class_(type(trail.owner))
         return self._line_of_variable(trail)
 
-    def _line_of_variable(self, trail: "Trail") -> Line | None:
+    def _line_of_variable(self, trail: Trail) -> Line | None:
         if trail.is_of_module:
             return self._sources.variable(*self._home(trail))
         return self._line_of_name(trail.root) if trail.root_kind == "context variable" else None
@@ -114,109 +107,13 @@ class Teller:
             return None
         return self._sources.variable(module, variable) or self._line_of_name(module)
 
-    def _line_in_function(self, function: FunctionType, trail: "Trail") -> Line | None:
+    def _line_in_function(self, function: FunctionType, trail: Trail) -> Line | None:
         way, name = trail.variable or trail.first
         if way == "closure" and (line := self._sources.closed_over(function, name)):
             return line
         if trail.kind == "function attribute" and (line := self._sources.set_on(function, name)):
             return line
         return self._sources.function(function)
-
-
-class Trail:
-    """The way from a name to what is held there, with what was found on it."""
-
-    def __init__(self, place: int, places: Places, held: Held, scope: Scope) -> None:
-        (self.root_kind, self.root), *self._steps = places.chain(place)
-        numbers = [place, *places.above(place)][::-1]
-        self._found = [held[it][-1] if held.get(it) else (None, None) for it in numbers]
-        self._scope = scope
-
-    @property
-    def kind(self) -> str:
-        """The kind of the leak."""
-        if self._variable:
-            return OF_FUNCTIONS[self._variable[0][0]]
-        if self.root_kind == "function" or function_of(self.owner):
-            return "function attribute"
-        if self.is_of_module and self._has_passed(local):
-            return "thread-local"
-        if self.is_of_module and self._has_passed(ContextVar):
-            return "context variable"
-        if self.is_of_module and any(way == "attribute" for way, _ in self._steps):
-            return "instance attribute"
-        return self.root_kind
-
-    @property
-    def is_of_module(self) -> bool:
-        return self.root_kind == "module global"
-
-    @property
-    def first(self) -> Step:
-        return self._steps[0] if self._steps else ENTRY
-
-    @property
-    def names(self) -> list[str]:
-        """Those on the way, the first first: of attributes, and of keys."""
-        return [name for _, name in self._steps if type(name) is str]
-
-    @property
-    def steps(self) -> list[Step]:
-        """Those that are told: how a Local and a ContextVar keep what they have is their affair."""
-        pairs = zip(self._steps, self._found[1:], strict=True)
-        return [
-            step
-            for step, (holder, _) in pairs
-            if step != ("attribute", "_storage") and type(holder) is not ContextVar
-        ]
-
-    @property
-    def value(self) -> Any:
-        return self._found[-1][1]
-
-    @property
-    def owner(self) -> Any:
-        """The class, the function, the instance that the first step is taken from."""
-        return self._found[1][0] if len(self._found) > 1 else None
-
-    @property
-    def function(self) -> Any:  # mypy binds what is a FunctionType to the trail
-        """The one that it is held by, or called by; None where no function has to do with it."""
-        if self.root_kind in ("thread", "signal receiver"):
-            registered = self._found[0][1]
-            return function_of(registered[-1]) if registered else None
-        if self.root_kind == "lru_cache":
-            return function_of(getattr(self._found[0][1], "__wrapped__", None))
-        if self.kind in ("function attribute", *OF_FUNCTIONS.values()):
-            function = function_of(self._variable[1] if self._variable else self.owner)
-            is_covered = function and self._scope.covers(module_of_function(function))
-            return function if is_covered else None
-        return None
-
-    @cached_property
-    def _variable(self) -> tuple[Step, Any] | None:
-        """The last step on the way that leads into a function, and that function."""
-        pairs = zip(self._steps, self._found[1:], strict=True)
-        found = [(step, holder) for step, (holder, _) in pairs if step[0] in OF_FUNCTIONS]
-        return found[-1] if found else None
-
-    @property
-    def variable(self) -> Step | None:
-        """The step to a function's default, or to what it closes over."""
-        return self._variable[0] if self._variable else None
-
-    @cached_property
-    def attribute(self) -> tuple[type, str] | None:
-        """The last attribute of an instance on the way, by class and name."""
-        if self._has_passed(local):
-            return None
-        pairs = zip(self._steps, self._found[1:], strict=True)
-        found = [(type(holder), name) for (way, name), (holder, _) in pairs if way == "attribute"]
-        covered = [it for it in found if self._scope.covers(module_of(it[0]))]
-        return covered[-1] if covered else None
-
-    def _has_passed(self, kind: type) -> bool:
-        return any(issubclass(type(holder), kind) for holder, _ in self._found)
 
 
 def common_path(paths: Sequence[str]) -> str:
@@ -247,13 +144,6 @@ def described(value: Any) -> str:
 def _contents(value: Any, kind: type) -> str:
     kinds = {qualified_name(type(it)).rpartition(".")[2] for _, it in Anatomy(kind).parts(value)}
     return f" {kinds.pop()}" if len(kinds) == 1 else ""
-
-
-def function_of(value: Any) -> FunctionType | None:
-    """The function that is behind this, if one is."""
-    kind = type(value)  # isinstance would evaluate what is lazy
-    function: Any = value.__func__ if kind is MethodType else value
-    return function if type(function) is FunctionType else None
 
 
 def _suffix(trail: Trail) -> str:

@@ -24,7 +24,8 @@ from resident.leaks.remedies import remedy_for
 from resident.leaks.roots import of_process, target_of
 from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
-from resident.leaks.telling import Held, Suspect, Teller, _rendered, common_path, described
+from resident.leaks.telling import Suspect, Teller, _rendered, common_path, described
+from resident.leaks.trail import Held
 from resident.leaks.watch import Watch
 
 
