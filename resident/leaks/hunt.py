@@ -22,7 +22,7 @@ from resident.leaks.holders import Holder, holder_of
 from resident.leaks.leak import Leak
 from resident.leaks.look import NO_TRACES, Look, Looker, Root, Traces, uncollected
 from resident.leaks.places import Places
-from resident.leaks.roots import of_modules, of_process, of_strays
+from resident.leaks.roots import of_names, of_strays
 from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
 from resident.leaks.survivors import Survivors
@@ -37,11 +37,6 @@ WARM_UP = 3
 
 ROUNDS, PER_ROUND = 3, 100
 """So many requests confirm what grows; a cache that keeps up to some 250 entries stops before."""
-
-OWN = ("module global", "class attribute", "function", "lru_cache", "instance attribute")
-"""Kinds of places that belong to what is looked at. What is elsewhere, in what Python and Django
-keep for everybody, is told if a line of what is looked at has put it there.
-"""
 
 
 class Framework(Protocol):
@@ -175,9 +170,7 @@ class Hunt:
         return look
 
     def _roots(self) -> Iterator[Root]:
-        yield from of_modules(self._scope)
-        yield from self._framework.roots()
-        yield from of_process()
+        yield from of_names(self._scope, self._framework.roots())
         for variable, value in self._context.items():
             for name, part in self._framework.contents(variable, value).items():
                 yield Root("context variable", name, part, fingerprint=_reading(variable))
@@ -249,18 +242,16 @@ class Hunt:
         )
         lines = traced(self._request, fingerprints, self._scope)
         teller = Teller(self._path, self._places, self._sources, self._scope, look.wanted)
+        # What Python and Django keep for everybody is told if a line of the project put it there.
         leaks = [
             teller.leak(it, lines.get(it.place))
             for it in suspects
-            if it.place in lines or self._root_kind(it.place) in OWN
+            if it.place in lines or self._places.is_owned(it.place)
         ]
         return sorted(leaks, key=lambda leak: (leak.name, leak.file, leak.line))
 
-    def _root_kind(self, place: int) -> str:
-        return str(self._places.chain(place)[0][0])
-
     def _is_descriptor(self, place: int) -> bool:
-        return self._root_kind(place) in ("open file", "socket", "pipe")
+        return self._places.root_kind(place) in ("open file", "socket", "pipe")
 
     def _fingerprint_of_probes(self) -> Hashable:
         return tuple(probe.fingerprint() for probe in self._probes)

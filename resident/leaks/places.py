@@ -6,6 +6,9 @@ from resident.leaks.anatomy import ENTRY, Step
 
 __all__ = ["NOWHERE", "Places"]
 
+OWNED = ("module global", "class attribute", "function", "lru_cache", "instance attribute")
+"""The kinds of roots that belong to what is looked at."""
+
 NOWHERE = 0
 """The place above every root."""
 
@@ -42,6 +45,14 @@ class Places:
         """All steps to this place, from its root."""
         steps = [self._steps[it][1] for it in (place, *self.above(place))]
         return tuple(reversed(steps))
+
+    def root_kind(self, place: int) -> str:
+        """The kind of the root that leads to this place."""
+        return str(self.chain(place)[0][0])
+
+    def is_owned(self, place: int) -> bool:
+        """Whether it belongs to what is looked at, and not to Python's or Django's own keeping."""
+        return self.root_kind(place) in OWNED
 
     def container(self, place: int) -> int:
         """The outermost container on the way, where this is in one; else the place itself."""

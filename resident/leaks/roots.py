@@ -10,7 +10,7 @@ import types
 import warnings
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -28,13 +28,20 @@ from resident.leaks.anatomy import Anatomy
 from resident.leaks.look import Root
 from resident.leaks.scope import Scope
 
-__all__ = ["of_modules", "of_process", "of_strays"]
+__all__ = ["of_names", "of_process", "of_strays"]
 
 DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112
 """Where Linux, and where macOS, lists what a process has open."""
 
 MOST_STRAYS = 1000
 """So many instances of one class at most: where there are more, they are data."""
+
+
+def of_names(scope: Scope, of_framework: Iterable[Root]) -> Iterator[Root]:
+    """Whatever is found by a name: of the modules, of the framework, of Python itself."""
+    yield from of_modules(scope)
+    yield from of_framework
+    yield from of_process()
 
 
 def of_modules(scope: Scope) -> Iterator[Root]:

@@ -12,7 +12,7 @@ from resident.leaks.holders import holder_of
 from resident.leaks.leak import Leak
 from resident.leaks.look import Look, Looker, Root, Traces, uncollected
 from resident.leaks.places import Places
-from resident.leaks.roots import of_modules, of_process, of_strays
+from resident.leaks.roots import of_names, of_strays
 from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
 from resident.leaks.telling import Suspect, Teller
@@ -60,7 +60,8 @@ class Watch:
         if self._requests <= WARM_UP or not (self._is_kept(visit) or self._is_due()):
             return []
         began = time.thread_time()  # not what others made of the machine meanwhile
-        leaks = [self._leak(path, suspect) for suspect in self._look(visit)]
+        told = (self._leak(path, suspect) for suspect in self._look(visit))
+        leaks = [leak for leak in told if leak]
         self._due = time.monotonic() + (time.thread_time() - began) / SHARE
         return leaks
 
@@ -87,13 +88,9 @@ class Watch:
             look = self._looker.look(self._all_roots(), traces)
         self._looks.append(look)
         found = [*self._growing(), *self._keeping(request, look)]
-        new = [it for it in found if it.place not in self._told and not self._is_of_django(it)]
+        new = [it for it in found if it.place not in self._told]
         self._told.update(it.place for it in new)
         return new
-
-    def _is_of_django(self, suspect: Suspect) -> bool:
-        """Whether it may be Django's own doing, as of the client of its tests."""
-        return self._places.chain(suspect.place)[0][0] == "finalizer"
 
     def _growing(self) -> Iterator[Suspect]:
         if len(self._looks) < GROWING:
@@ -119,17 +116,17 @@ class Watch:
             if self._kept[place] == KEPT:
                 yield Suspect(place, (1,) * KEPT, is_container=True)
 
-    def _leak(self, path: str, suspect: Suspect) -> Leak:
+    def _leak(self, path: str, suspect: Suspect) -> Leak | None:
+        """What is said of it; None where it may be Django's doing, and nobody can tell whose."""
         wanted = {suspect.place, *self._places.above(suspect.place)}
         held = self._looker.look(self._all_roots(), wanted=wanted).wanted
         teller = Teller(path, self._places, self._sources, self._scope, held)
-        return teller.leak(suspect, None)
+        leak = teller.leak(suspect, None)
+        return leak if leak.file or self._places.is_owned(suspect.place) else None
 
     def _all_roots(self) -> Iterator[Root]:
         yield from self._roots()
         yield from self._strays
 
     def _roots(self) -> Iterator[Root]:
-        yield from of_modules(self._scope)
-        yield from self._framework.roots()
-        yield from of_process()
+        return of_names(self._scope, self._framework.roots())

@@ -29,6 +29,9 @@ from resident.leaks.trail import Held
 from resident.leaks.watch import Watch
 
 
+KEPT: list[int] = []
+
+
 class Drawer:
     kept: Any = None
 
@@ -418,3 +421,11 @@ def test_a_request_that_others_keep_is_told_if_the_project_may_have_told_them_to
     assert told(kept_by_a_package) == [0, 0, 0, 0]
     assert told(kept_by_all) == [0, 0, 0, 0]
     assert all_
+
+
+def test_a_watch_does_not_tell_what_may_be_anybodys() -> None:
+    watch = Watch()
+    anybodys = watch._places.root("finalizer", "weakref.finalize()")
+    assert watch._leak("/", Suspect(anybodys, (1, 2), is_container=True)) is None
+    own = watch._places.root("module global", f"{__name__}.KEPT")
+    assert watch._leak("/", Suspect(own, (1, 2), is_container=True))
