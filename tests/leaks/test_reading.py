@@ -28,7 +28,6 @@ from resident.leaks.telling import Suspect, Teller, _rendered, common_path, desc
 from resident.leaks.trail import Held
 from resident.leaks.watch import Watch
 
-
 KEPT: list[int] = []
 
 
