@@ -139,8 +139,7 @@ class Keeper:
     def _refresh(self) -> None:
         began = time.monotonic()
         contents = self._leased.refresh() if self._leased else self._backend.read()
-        if self._behind or not _are_same(contents, self.contents):
-            self._rotate(contents)
+        self._follow(contents)
         self._confirm(contents, began)
         if self._behind:
             raise SecretsError(
@@ -148,9 +147,10 @@ class Keeper:
                 kind="not taken up",
             )
 
-    def _rotate(self, contents: Secrets) -> None:
+    def _follow(self, contents: Secrets) -> None:
         is_new = not _are_same(contents, self.contents)
-        self._behind = self._take_up(contents)
+        if is_new or self._behind:
+            self._behind = self._take_up(contents)
         if is_new:
             self._rotations += 1
             logger.info("now secrets from %s", contents.place)
