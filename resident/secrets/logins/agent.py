@@ -5,11 +5,13 @@ from typing import Any
 
 import hvac
 
+from resident.secrets.logins.login import Login
+
 __all__ = ["Agent"]
 
 
 @dataclass(frozen=True)
-class Agent:
+class Agent(Login):
     """VAULT_ADDR is that of a Vault Agent or Vault Proxy, which adds its own token."""
 
     def __str__(self) -> str:
@@ -31,7 +33,4 @@ class Agent:
 
     @property
     def owns_token(self) -> bool:
-        return False
-
-    def has_changed(self) -> bool:
         return False

@@ -5,6 +5,7 @@ from typing import Any
 
 import hvac
 
+from resident.secrets.logins.login import Login
 from resident.secrets.logins.wrapping import WrappedSecretId
 from resident.secrets.value import Secret
 
@@ -12,7 +13,7 @@ __all__ = ["Approle"]
 
 
 @dataclass(frozen=True)
-class Approle:
+class Approle(Login):
     """Each worker logs in for itself, and again when its token ends: a secret_id that may be used
     only a few times does not last.
     """
@@ -40,10 +41,3 @@ class Approle:
             f"check VAULT_ROLE_ID and {variable}: the secret_id may have ended, or have been used "
             "as often as its role allows. Each worker uses it once per login."
         )
-
-    @property
-    def owns_token(self) -> bool:
-        return True
-
-    def has_changed(self) -> bool:
-        return False

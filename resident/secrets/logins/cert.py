@@ -5,11 +5,13 @@ from typing import Any
 
 import hvac
 
+from resident.secrets.logins.login import Login
+
 __all__ = ["Cert"]
 
 
 @dataclass(frozen=True)
-class Cert:
+class Cert(Login):
     """The certificate that is shown anyway; the role is for a Vault that has several for it."""
 
     role: str = ""
@@ -30,10 +32,3 @@ class Cert:
             "check VAULT_CLIENT_CERT and VAULT_CLIENT_KEY, and whether a role in "
             f"auth/{self.mount}/certs takes the certificate, its authority and its age."
         )
-
-    @property
-    def owns_token(self) -> bool:
-        return True
-
-    def has_changed(self) -> bool:
-        return False

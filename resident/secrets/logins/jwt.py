@@ -7,6 +7,7 @@ from typing import Any
 import hvac
 
 from resident.secrets.file import read_text
+from resident.secrets.logins.login import Login
 
 __all__ = ["SERVICE_ACCOUNT", "Jwt"]
 
@@ -15,7 +16,7 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 @dataclass(frozen=True)
-class Jwt:
+class Jwt(Login):
     """A role, and the file with the JWT, which is read for each login: platforms write it anew.
 
     Vault's methods jwt and kubernetes are asked the same; they differ in whom Vault asks.
@@ -40,10 +41,3 @@ class Jwt:
             f"audience, subject and age of the token in {str(self.file)!r}. "
             f"VAULT_AUTH_METHOD tells jwt from kubernetes."
         )
-
-    @property
-    def owns_token(self) -> bool:
-        return True
-
-    def has_changed(self) -> bool:
-        return False

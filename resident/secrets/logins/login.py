@@ -8,7 +8,10 @@ __all__ = ["Login"]
 
 
 class Login(Protocol):
-    """One way to get a token; it knows the credentials, and lives as long as its backend."""
+    """One way to get a token; it knows the credentials, and lives as long as its backend.
+
+    Most make the token by themselves, with a credential that stays.
+    """
 
     def __str__(self) -> str:
         """Method and account, for people: never a credential."""
@@ -32,11 +35,11 @@ class Login(Protocol):
     @property
     def owns_token(self) -> bool:
         """Whether the token was made by this login alone, so that whoever is done revokes it."""
-        ...
+        return True
 
     def has_changed(self) -> bool:
         """Whether the credential is another one since the last login: then log in again.
 
         Asks nobody but the file system, and raises nothing: where it can't be told, it is False.
         """
-        ...
+        return False

@@ -8,6 +8,7 @@ import hvac
 
 from resident.exceptions import SecretsError
 from resident.secrets.file import read_text
+from resident.secrets.logins.login import Login
 from resident.secrets.value import Secret
 
 __all__ = ["Token", "TokenFile"]
@@ -17,7 +18,7 @@ LOOKUP = 'path "auth/token/lookup-self" { capabilities = ["read"] }'
 
 
 @dataclass(frozen=True)
-class Token:
+class Token(Login):
     """A token, best a periodic one: when it ends, nobody here can make another."""
 
     token: Secret
@@ -39,11 +40,8 @@ class Token:
     def owns_token(self) -> bool:
         return False
 
-    def has_changed(self) -> bool:
-        return False
 
-
-class TokenFile:
+class TokenFile(Login):
     """A file with a token, such as Vault Agent's sink, which writes it anew before it ends.
 
     Args:

@@ -5,13 +5,14 @@ from typing import Any
 
 import hvac
 
+from resident.secrets.logins.login import Login
 from resident.secrets.value import Secret
 
 __all__ = ["Userpass"]
 
 
 @dataclass(frozen=True)
-class Userpass:
+class Userpass(Login):
     """User name and password, as in the tutorial."""
 
     username: str
@@ -32,10 +33,3 @@ class Userpass:
             "check VAULT_USER and VAULT_PASS. This login was tried once only: "
             "Vault locks an account after five wrong passwords, by default for 15 minutes."
         )
-
-    @property
-    def owns_token(self) -> bool:
-        return True
-
-    def has_changed(self) -> bool:
-        return False
