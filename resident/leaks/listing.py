@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from resident.leaks.journal import Entry
+from resident.leaks.leak import Leak, Line
+from resident.leaks.report import place_of
 
 __all__ = ["Listing", "Row"]
 
@@ -22,52 +22,27 @@ class Row:
     entry: Entry
 
     @property
-    def name(self) -> str:
-        return self.entry.leak.name
-
-    @property
-    def kind(self) -> str:
-        return self.entry.leak.kind
-
-    @property
-    def value(self) -> str:
-        return self.entry.leak.value
-
-    @property
-    def remedy(self) -> str:
-        return self.entry.leak.remedy
+    def leak(self) -> Leak:
+        return self.entry.leak
 
     @property
     def request(self) -> str:
         return f"{self.entry.method} {self.entry.path}"
 
     @property
-    def count(self) -> int:
-        return self.entry.count
-
-    @property
-    def first(self) -> datetime:
-        return self.entry.first
-
-    @property
-    def last(self) -> datetime:
-        return self.entry.last
-
-    @property
     def place(self) -> str:
-        """Where the name is defined, as an editor or a terminal opens it; "" where nobody knows."""
-        return _place(self.entry.leak.file, self.entry.leak.line)
+        """Where the name is defined; "" where nobody knows."""
+        return place_of(Line(self.leak.file, self.leak.line)) if self.leak.file else ""
 
     @property
     def put_in(self) -> str:
         """Where the value was put in, likewise."""
-        line = self.entry.leak.put_in
-        return _place(line.file, line.line) if line else ""
+        return place_of(self.leak.put_in) if self.leak.put_in else ""
 
     @property
     def name_parts(self) -> list[str]:
         """The name in parts, between which a line of the page may break."""
-        return _parts(self.name)
+        return _parts(self.leak.name)
 
     @property
     def place_parts(self) -> list[str]:
@@ -82,7 +57,7 @@ class Row:
     @property
     def growth(self) -> str:
         """Such as "1, 2, 3, 4"; of many figures the first and the last."""
-        figures = [str(figure) for figure in self.entry.leak.growth]
+        figures = [str(figure) for figure in self.leak.growth]
         if len(figures) > MOST_FIGURES:
             figures = [*figures[:3], "…", *figures[3 - MOST_FIGURES :]]
         return ", ".join(figures)
@@ -90,7 +65,7 @@ class Row:
     @property
     def curve(self) -> str:
         """The same as points from left to right, the higher the more; "" where it is flat."""
-        growth = self.entry.leak.growth
+        growth = self.leak.growth
         least, most = min(growth, default=0), max(growth, default=0)
         if least == most:
             return ""
@@ -113,23 +88,16 @@ class Listing:
     def __init__(self, entries: Sequence[Entry], *, query: str = "", kind: str = "") -> None:
         rows = [Row(entry) for entry in entries]
         self.total = len(rows)
-        self.kinds = sorted({row.kind for row in rows})
-        self.rows = [row for row in rows if _contains(row, query) and kind in ("", row.kind)]
+        self.kinds = sorted({row.leak.kind for row in rows})
+        self.rows = [row for row in rows if _contains(row, query) and kind in ("", row.leak.kind)]
 
 
 def _contains(row: Row, query: str) -> bool:
-    shown = (row.name, row.kind, row.place, row.put_in, row.value, row.remedy, row.request)
-    text = "\n".join((*shown, row.entry.leak.file)).casefold()
+    leak = row.leak
+    shown = (leak.name, leak.kind, row.place, row.put_in, leak.value, leak.remedy, row.request)
+    text = "\n".join((*shown, leak.file)).casefold()
     return all(word in text for word in query.casefold().split())
 
 
 def _parts(text: str) -> list[str]:
     return re.split(r"(?<=[/.:])(?=.)|(?=[(\[])", text)
-
-
-def _place(file: str, line: int) -> str:
-    if not file:
-        return ""
-    path, here = Path(file), Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return f"{shown}:{line}" if line else str(shown)

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from resident.leaks.leak import Leak, Line
 
-__all__ = ["Style", "plain", "to_json", "to_text"]
+__all__ = ["Style", "place_of", "plain", "to_json", "to_text"]
 
 Style = Callable[[str, str], str]
 """Gives a text the look of its role: "path", "kind", "name", "place", "growth", "remedy"."""
@@ -34,6 +34,13 @@ def to_json(leaks: Iterable[Leak]) -> str:
     return json.dumps([asdict(leak) for leak in leaks], indent=2, ensure_ascii=False)
 
 
+def place_of(line: Line) -> str:
+    """As short as it can be named from here, so that an editor or a terminal opens it."""
+    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - str, and no resolving
+    file = line.file.removeprefix(here)
+    return f"{file}:{line.line}" if line.line else file
+
+
 def _page(path: str, leaks: list[Leak], style: Style) -> str:
     entries = ["\n".join(_entry(leak, style)) for leak in leaks]
     return "\n\n".join([style("path", _printable(path)), *entries]) + "\n"
@@ -42,9 +49,9 @@ def _page(path: str, leaks: list[Leak], style: Style) -> str:
 def _entry(leak: Leak, style: Style) -> Iterator[str]:
     yield f"  {style('kind', leak.kind)}  {style('name', _printable(leak.name))}"
     if leak.file:
-        yield INDENT + style("place", _place(Line(leak.file, leak.line)))
+        yield INDENT + style("place", _printable(place_of(Line(leak.file, leak.line))))
     if leak.put_in is not None:
-        yield f"{INDENT}put in at {style('place', _place(leak.put_in))}"
+        yield f"{INDENT}put in at {style('place', _printable(place_of(leak.put_in)))}"
     yield from _paragraph(_growth(leak), style, "growth")
     yield from _paragraph(leak.remedy, style, "remedy")
 
@@ -59,13 +66,6 @@ def _paragraph(text: str, style: Style, role: str) -> Iterator[str]:
         _printable(text), WIDTH - len(INDENT), break_long_words=False, break_on_hyphens=False
     )
     return (INDENT + style(role, line) for line in wrapped)
-
-
-def _place(line: Line) -> str:
-    """As short as it can be named from here, so that an editor opens it."""
-    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - str, and no resolving
-    file = _printable(line.file.removeprefix(here))
-    return f"{file}:{line.line}" if line.line else file
 
 
 def _printable(text: str) -> str:
