@@ -9,8 +9,8 @@ from django.urls import get_resolver
 
 from resident.isolation.context import ISOLATED, IsolatedApplication
 from resident.isolation.resetters import Resetters
-from resident.leaks.finding import Findings, find_leaks, find_leaks_of
-from resident.leaks.rehearsal import RehearsedHandler, Repetition, WSGIApplication
+from resident.leaks.finding import Findings, find_leaks
+from resident.leaks.rehearsal import Rehearsal, RehearsedHandler, Repetition, WSGIApplication
 from resident.leaks.scope import Scope
 from resident.probes import new_probes
 
@@ -31,16 +31,26 @@ class Stage:
     ) -> None:
         self._is_raw = raw
         self._third_party = third_party
-        self.besides = besides
+        self._besides = besides
         # What the URLs import belongs to the worker, not to the request that happens to be first.
         get_resolver().url_patterns  # noqa: B018 - a lazy attribute
 
     def find_leaks(
         self, path: str, *, requests: int = 5, warm_up: int = 3, **request: Any
     ) -> Findings:
-        """Look at one page; see `resident.leaks.finding.find_leaks`."""
-        application = self.new_application()
-        return find_leaks(path, application=application, **self._how(requests, warm_up), **request)
+        """Look at one page.
+
+        Args:
+            path: see `Rehearsal`.
+            requests: how many are compared.
+            warm_up: how many come before those.
+            request: `method`, `data`, `headers` and `user`, likewise.
+
+        Raises:
+            LeaksError: requests can't be rehearsed like that.
+        """
+        with Rehearsal(path, application=self.new_application(), **request) as rehearsal:
+            return find_leaks(rehearsal, requests=requests, warm_up=warm_up, **self._how())
 
     def repeat(self, environ: dict[str, Any], body: bytes, status: int) -> Findings | None:
         """Look at a request that was made before; None where it is answered otherwise now."""
@@ -49,13 +59,11 @@ class Stage:
             repetition.request()
             if repetition.status != status:
                 return None
-            return find_leaks_of(repetition, accept_failures=True, **self._how())
+            return find_leaks(repetition, accept_failures=True, **self._how())
 
-    def _how(self, requests: int = 5, warm_up: int = 3) -> dict[str, Any]:
+    def _how(self) -> dict[str, Any]:
         return {
-            "requests": requests,
-            "warm_up": warm_up,
-            "scope": Scope(third_party=self._third_party, besides=self.besides),
+            "scope": Scope(third_party=self._third_party, besides=self._besides),
             "probes": new_probes() if self._is_raw else (),
         }
 

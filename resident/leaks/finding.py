@@ -1,19 +1,17 @@
 """To look at one page: requests are rehearsed, and what they leave behind is found."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from resident.leaks.environ import Data
 from resident.leaks.framework import Django
 from resident.leaks.hunt import hunt
 from resident.leaks.leak import Leak
-from resident.leaks.rehearsal import Rehearsal, WSGIApplication
+from resident.leaks.rehearsal import Rehearsal
 from resident.leaks.source import Sources
 from resident.leaks.visit import Visit
 
-__all__ = ["Findings", "find_leaks", "find_leaks_of"]
+__all__ = ["Findings", "find_leaks"]
 
 FAILURES = 400
 """The statuses from here on tell that the page was not seen."""
@@ -45,39 +43,14 @@ class Findings:
         return self.status < FAILURES
 
 
-def find_leaks(
-    path: str,
-    *,
-    application: WSGIApplication,
-    user: str | None = None,
-    method: str = "GET",
-    data: Data = None,
-    headers: Mapping[str, str] | None = None,
-    **how: Any,
-) -> Findings:
-    """Look at one page. `resident.stage.Stage` does it with the project's own application.
+def find_leaks(rehearsal: Rehearsal, *, accept_failures: bool = False, **how: Any) -> Findings:
+    """Look at what is rehearsed. A page that fails is asked no more, and not looked at.
 
     Args:
-        path: see `Rehearsal`.
-        application: its innermost is a `RehearsedHandler`.
-        user: see `Rehearsal`.
-        method: see `Rehearsal`.
-        data: see `Rehearsal`.
-        headers: see `Rehearsal`.
+        rehearsal: inside its `with`.
+        accept_failures: look at a page that fails, too.
         how: see `hunt`.
-
-    Raises:
-        LeaksError: requests can't be rehearsed like that.
     """
-    rehearsal = Rehearsal(
-        path, application=application, method=method, data=data, headers=headers, user=user
-    )
-    with rehearsal:
-        return find_leaks_of(rehearsal, **how)
-
-
-def find_leaks_of(rehearsal: Rehearsal, *, accept_failures: bool = False, **how: Any) -> Findings:
-    """Look at what is rehearsed. A page that fails is asked no more, and not looked at."""
     observer = _Observer(rehearsal, accept_failures=accept_failures)
     leaks = []
     with suppress(_Failed):
