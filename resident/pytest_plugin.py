@@ -119,12 +119,8 @@ class EveryTest:
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
         if not _is_django_ready():
             return (yield)
-        from resident.recording import Recorder  # noqa: PLC0415 - it imports Django
-
-        with Recorder() as recorder:
-            result = yield
-        self._look(pyfuncitem, recorder.distinct)
-        return result
+        with self._looking(pyfuncitem):
+            return (yield)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: Any) -> None:
@@ -157,16 +153,21 @@ class EveryTest:
             )
 
     def _followed(self, item: pytest.Item, method: Callable[..., Any]) -> Callable[..., Any]:
-        from resident.recording import Recorder  # noqa: PLC0415 - it imports Django
-
         @functools.wraps(method)
         def followed(*arguments: Any, **named: Any) -> Any:
-            with Recorder() as recorder:
-                result = method(*arguments, **named)
-            self._look(item, recorder.distinct)
-            return result
+            with self._looking(item):
+                return method(*arguments, **named)
 
         return followed
+
+    @contextmanager
+    def _looking(self, item: pytest.Item) -> Iterator[None]:
+        """Look at the requests that are made inside of it, unless it ends in an exception."""
+        from resident.recording import Recorder  # noqa: PLC0415 - it imports Django
+
+        with Recorder() as recorder:
+            yield
+        self._look(item, recorder.distinct)
 
     def _look(self, item: pytest.Item, requests: "list[Made]") -> None:
         """Repeat them, and fail the test where they leak."""
