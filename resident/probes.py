@@ -2,15 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from resident.isolation.sql import changes_session, first_word
 from resident.isolation.watches import Watch, watches
+from resident.leaks.transactions import connections_in_use
 
 __all__ = ["DatabaseSessions", "ProcessState", "new_probes"]
 
@@ -60,7 +58,7 @@ class DatabaseSessions:
     """
 
     def __init__(self) -> None:
-        self._watches = [_SessionWatch(it) for it in _connections() if _persists(it)]
+        self._watches = [_SessionWatch(it) for it in connections_in_use() if _persists(it)]
 
     def begin(self) -> None:
         for watch in self._watches:
@@ -122,9 +120,3 @@ def _kind(place: str) -> str:
 def _persists(connection: BaseDatabaseWrapper) -> bool:
     of_settings = connection.settings_dict
     return of_settings["CONN_MAX_AGE"] != 0 or bool(of_settings["OPTIONS"].get("pool"))
-
-
-def _connections() -> Iterator[BaseDatabaseWrapper]:
-    for alias in connections:
-        with suppress(ImproperlyConfigured):  # a database whose driver is missing serves nobody
-            yield connections[alias]

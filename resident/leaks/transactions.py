@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ from django.db.utils import Error
 
 from resident.exceptions import LeaksError
 
-__all__ = ["Transactions"]
+__all__ = ["Transactions", "connections_in_use"]
 
 Execute = Callable[[Any, Any, bool, dict[str, Any]], Any]
 
@@ -62,7 +62,7 @@ class Transactions:
 
     def __enter__(self) -> Self:
         try:
-            for connection in _connections():
+            for connection in connections_in_use():
                 self._enter(connection)
         except BaseException:
             self.__exit__(None, None, None)
@@ -124,6 +124,14 @@ class Transactions:
         )
 
 
+def connections_in_use() -> Iterator[BaseDatabaseWrapper]:
+    """Those of this thread, but for databases that serve nobody."""
+    for alias in connections:
+        if connections.settings[alias]["ENGINE"] != "django.db.backends.dummy":
+            with suppress(ImproperlyConfigured):  # its driver is missing
+                yield connections[alias]
+
+
 class _Guard:
     """Among a connection's execute wrappers while a request is rehearsed, and only then."""
 
@@ -166,16 +174,6 @@ class _Guard:
 
 class _Undone(Exception):  # noqa: N818 - it leaves a block, nobody sees it
     """What leaves a block that is to be rolled back."""
-
-
-def _connections() -> Iterator[BaseDatabaseWrapper]:
-    for alias in connections:
-        if connections.settings[alias]["ENGINE"] == "django.db.backends.dummy":
-            continue
-        try:
-            yield connections[alias]
-        except ImproperlyConfigured:  # a database whose driver is missing serves nobody
-            continue
 
 
 def _begin(connection: BaseDatabaseWrapper) -> Atomic:
