@@ -21,12 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)
 
 try:
-    import jwt
     import pytest
     import requests
-    import trustme
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
     from django.conf import settings
 
     from benchmarks import report
@@ -34,6 +30,18 @@ try:
     from resident.secrets.vault import Vault
     from resident.worker import worker
     from tests.secrets.agent import VaultAgent
+    from tests.secrets.conftest import POLICY
+    from tests.secrets.identities import (
+        ACCOUNT,
+        Role,
+        certified,
+        let_in_accounts,
+        let_in_signed,
+        new_key,
+        service_account,
+        signed,
+    )
+    from tests.secrets.serving import write
     from tests.secrets.tokenreview import TokenReview
     from tests.servers import VaultServer
 except ImportError as missing:
@@ -41,8 +49,6 @@ except ImportError as missing:
 
 Login = tuple[str, Callable[[], Vault]]
 
-POLICY = 'path "secret/data/demoapp" { capabilities = ["read"] }'
-APPROLE = "auth/approle/role/demoapp"
 WORKERS = 4
 CLIENTS = 4
 INTERVAL = 1.0
@@ -71,104 +77,63 @@ def allow(server: VaultServer, **tokens: object) -> None:
         admin.auth.userpass.create_or_update_user(USER, PASSWORD, policies=["demoapp"], **tokens)
 
 
-def write(server: VaultServer, number: int) -> None:
-    with server.client() as admin:
-        admin.secrets.kv.v2.create_or_update_secret("demoapp", {"number": str(number)})
-
-
 def logins(server: VaultServer, folder: Path, stack: ExitStack) -> Iterator[Login]:
     """Each login method, with what makes a backend that uses it; all is set up at the server."""
-
-    def source(
-        auth: Mapping[str, Any], addr: str = server.addr, **files: Any
-    ) -> Callable[[], Vault]:
-        return partial(Vault, addr=addr, auth=auth, kv_version=2, **files)
-
+    role = Role(server)
+    approle = {"role_id": role.role_id, "secret_id": role.secret_id()}
     with server.client() as admin:
-        admin.sys.enable_auth_method("approle")
-        admin.write_data(APPROLE, data={"token_policies": ["demoapp"]})
-        role_id = admin.read(f"{APPROLE}/role-id")["data"]["role_id"]
-        secret_id = admin.write_data(f"{APPROLE}/secret-id")["data"]["secret_id"]
-        wrapped = admin.write_data(f"{APPROLE}/secret-id", wrap_ttl="5m")["wrap_info"]["token"]
         token = admin.auth.token.create(policies=["demoapp"], ttl="1h")["auth"]["client_token"]
-    agent = stack.enter_context(VaultAgent(server.addr, role_id, secret_id, folder))
-    yield "userpass", source({"username": USER, "password": PASSWORD})
-    yield "AppRole", source({"role_id": role_id, "secret_id": secret_id})
-    shared = {"role_id": role_id, "wrapped_secret_id": wrapped, "folder": str(folder / "run")}
-    seconds(source(shared)())
-    yield "AppRole, unwrapped by another worker", source(shared)
-    yield "JWT", source({"role": "demoapp", "jwt_file": signed(server, folder)})
-    account = service_account(server, folder, stack)
-    yield "Kubernetes", source({"method": "kubernetes", "role": "demoapp", "jwt_file": account})
-    yield "certificate, over TLS", source({"method": "cert"}, **certified(folder, stack))
-    yield "token", source({"token": token})
-    yield "token file", source({"token_file": str(agent.sink)})
-    yield "agent", source({"method": "agent"}, addr=agent.addr)
+    agent = stack.enter_context(VaultAgent(server.addr, **approle, folder=folder))
+    yield "userpass", source(server, {"username": USER, "password": PASSWORD})
+    yield "AppRole", source(server, approle)
+    wrapped = {"role_id": role.role_id, "wrapped_secret_id": role.wrapped()}
+    shared = source(server, {**wrapped, "folder": str(folder / "run")})
+    seconds(shared())
+    yield "AppRole, unwrapped by another worker", shared
+    yield from proofs(server, folder, stack)
+    yield "token", source(server, {"token": token})
+    yield "token file", source(server, {"token_file": agent.sink})
+    yield "agent", source(agent, {"method": "agent"})
 
 
-def signed(server: VaultServer, folder: Path) -> str:
-    """The file of a token that Vault takes, as a platform would write it."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+def proofs(server: VaultServer, folder: Path, stack: ExitStack) -> Iterator[Login]:
+    """The logins with what somebody else has signed."""
+    key = new_key()
+    let_in_signed(server, key)
+    file = kept(folder / "jwt", signed(key))
+    yield "JWT", source(server, {"role": "demoapp", "jwt_file": file})
+    account = service_account(key)
+    let_in_accounts(server, stack.enter_context(TokenReview({account: ACCOUNT})), account)
+    pod = {"method": "kubernetes", "role": "demoapp"}
+    file = kept(folder / "service-account", account)
+    yield "Kubernetes", source(server, {**pod, "jwt_file": file})
+    # Only over TLS is a certificate asked for.
+    other = stack.enter_context(vault(tls=True))
+    yield (
+        "certificate, over TLS",
+        source(other, {"method": "cert"}, **certified(other, folder)),
     )
-    role = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": "vault"}
-    with server.client() as admin:
-        admin.sys.enable_auth_method("jwt")
-        admin.auth.jwt.configure(jwt_validation_pubkeys=[public.decode()])
-        admin.write_data("auth/jwt/role/demoapp", data={**role, "token_policies": ["demoapp"]})
-    claims = {"sub": "shop", "aud": "vault", "exp": int(time.time()) + 60}
-    file = folder / "jwt"
-    file.write_text(jwt.encode(claims, key, algorithm="RS256"))
-    return str(file)
 
 
-def service_account(server: VaultServer, folder: Path, stack: ExitStack) -> str:
-    """The file of a pod's token, whose account Vault asks the API of Kubernetes for."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    about = "kubernetes.io/serviceaccount"
-    whose = {
-        "namespace": "shop",
-        "service-account.name": "web",
-        "service-account.uid": "uid-of-web",
-    }
-    claims = {"sub": "system:serviceaccount:shop:web"}
-    claims |= {f"{about}/{name}": value for name, value in whose.items()}
-    token = jwt.encode(claims, key, algorithm="RS256")
-    api = stack.enter_context(TokenReview({token: ("shop", "web")}))
-    config = {"kubernetes_host": api.url, "kubernetes_ca_cert": api.cacert}
-    role = {"bound_service_account_names": "web", "bound_service_account_namespaces": "shop"}
-    with server.client() as admin:
-        admin.sys.enable_auth_method("kubernetes")
-        admin.write_data("auth/kubernetes/config", data={**config, "token_reviewer_jwt": token})
-        admin.write_data(
-            "auth/kubernetes/role/demoapp", data={**role, "token_policies": ["demoapp"]}
-        )
-    file = folder / "service-account"
-    file.write_text(token)
-    return str(file)
+def source(
+    where: VaultServer | VaultAgent, auth: Mapping[str, Any], **files: Any
+) -> Callable[[], Vault]:
+    """What makes a backend that reads there."""
+    return partial(Vault, addr=where.addr, auth=auth, kv_version=2, **files)
 
 
-def certified(folder: Path, stack: ExitStack) -> dict[str, str]:
-    """A Vault that speaks TLS, as no other asks for a certificate, and one that it takes."""
-    server = stack.enter_context(vault(tls=True))
-    authority = trustme.CA()
-    file = folder / "client.pem"
-    identity = authority.issue_cert("worker.shop.example", common_name="worker")
-    identity.private_key_and_cert_chain_pem.write_to_path(file)
-    role = {"certificate": authority.cert_pem.bytes().decode(), "token_policies": ["demoapp"]}
-    with server.client() as admin:
-        admin.sys.enable_auth_method("cert")
-        admin.write_data("auth/cert/certs/demoapp", data=role)
-    return {"addr": server.addr, "cacert": server.cacert, "client_cert": str(file)}
+def kept(file: Path, text: str) -> Path:
+    """The file, with this in it."""
+    file.write_text(text)
+    return file
 
 
 def boots(server: VaultServer, rounds: int) -> str:
     """Milliseconds until a new backend has logged in and read, by login method."""
     took: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        for name, source in logins(server, Path(folder), stack):
-            took[name] = [seconds(source()) * 1000 for _ in range(1 + rounds)]
+        for name, make in logins(server, Path(folder), stack):
+            took[name] = [seconds(make()) * 1000 for _ in range(1 + rounds)]
     rows = [
         [name, f"{statistics.median(all_of[1:]):.1f}", f"{max(all_of[1:]):.1f}"]
         for name, all_of in took.items()
@@ -176,11 +141,11 @@ def boots(server: VaultServer, rounds: int) -> str:
     return report.table(["login", "median ms", "slowest ms"], rows)
 
 
-def seconds(source: Vault) -> float:
+def seconds(backend: Vault) -> float:
     began = time.perf_counter()
-    source.read()
+    backend.read()
     ended = time.perf_counter()
-    source.close()
+    backend.close()
     return ended - began
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -253,6 +254,7 @@ class Impostor:
         body: the body of its answers: bytes for HTML, anything else is sent as JSON.
         headers: the other headers of its answers.
         routes: status and body for some paths that it answers otherwise.
+        tls: the certificate of one that serves HTTPS.
     """
 
     def __init__(
@@ -262,12 +264,16 @@ class Impostor:
         *,
         headers: Mapping[str, str] | None = None,
         routes: Mapping[str, tuple[int, object]] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.asked: list[str] = []
         self._otherwise = (status, body)
         self._headers = dict(headers or {})
         self._routes = dict(routes or {})
+        self._scheme = "https" if tls else "http"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
     def __enter__(self) -> Self:
@@ -281,24 +287,28 @@ class Impostor:
 
     @property
     def addr(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
-    def reply(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
-        """The answer to one request."""
-        self.asked.append(f"{method} {path}")
-        status, body = self._routes.get(path.partition("?")[0], self._otherwise)
+    def answer(self, asked: str, content: bytes) -> tuple[int, object]:
+        """Status and body for one request: method and path, and what was sent."""
+        return self._routes.get(asked.partition(" ")[2].partition("?")[0], self._otherwise)
+
+    def reply(self, asked: str, content: bytes) -> tuple[int, dict[str, str], bytes]:
+        """The answer to one request, as it is sent."""
+        self.asked.append(asked)
+        status, body = self.answer(asked, content)
         html = isinstance(body, bytes)
         headers = {"Content-Type": "text/html" if html else "application/json"}
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return status, headers | self._headers, content
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return status, headers | self._headers, sent
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         impostor = self
 
         class Handler(BaseHTTPRequestHandler):
             def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, headers, content = impostor.reply(self.command, self.path)
+                sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                status, headers, content = impostor.reply(f"{self.command} {self.path}", sent)
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)

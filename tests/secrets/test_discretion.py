@@ -16,10 +16,10 @@ from resident.secrets.logins.wrapping import private_folder
 from tests.evidence import ROOT_TOKEN, VAULT_TOKEN, Evidence
 from tests.granian import ROOT, Granian, eventually
 from tests.secrets.conftest import POLICY
+from tests.secrets.identities import Role
 from tests.servers import VaultServer
 
 ROTATIONS = 12
-ROLE = "auth/approle/role/demoapp"
 PATHS = ("/", "/log", "/fail", "/show", "/health/ready")
 
 
@@ -35,12 +35,8 @@ class Run:
         self._ends = threading.Event()
         with vault.client() as admin:
             admin.sys.create_or_update_policy("demoapp", POLICY)
-            admin.sys.enable_auth_method("approle")
-            lease = {"token_ttl": "3s", "token_max_ttl": "6s"}
-            admin.write_data(ROLE, data={"token_policies": ["demoapp"], **lease})
-            self.role_id = admin.read(f"{ROLE}/role-id")["data"]["role_id"]
-            answer = admin.write_data(f"{ROLE}/secret-id", wrap_ttl="5m")
-            self.wrapping_token = answer["wrap_info"]["token"]
+        self.role = Role(vault, token_ttl="3s", token_max_ttl="6s")
+        self.wrapping_token = self.role.wrapped()
         self.rotate()
 
     @property
@@ -53,7 +49,7 @@ class Run:
     def variables(self) -> dict[str, str]:
         """The environment of granian; what is secret in it is a value from then on."""
         key = secrets.token_urlsafe(30)
-        self.values += [key, self.wrapping_token, self.role_id]
+        self.values += [key, self.wrapping_token, self.role.role_id]
         return {
             "DJANGO_SETTINGS_MODULE": "tests.secrets.noisy",
             "PYTHONPATH": str(ROOT),
@@ -64,7 +60,7 @@ class Run:
             "DEBUG": "on",
             "DATABASE_URL": f"sqlite:///{self.folder / 'db.sqlite3'}",
             "VAULT_ADDR": self.vault.addr,
-            "VAULT_ROLE_ID": self.role_id,
+            "VAULT_ROLE_ID": self.role.role_id,
             "VAULT_WRAPPED_SECRET_ID": self.wrapping_token,
             "VAULT_INTERVAL": "0.2",
         }

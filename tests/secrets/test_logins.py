@@ -11,10 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import jwt
 import pytest
-import trustme
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hvac.exceptions import InvalidRequest
 
@@ -25,11 +22,20 @@ from resident.secrets.logins.wrapping import WrappedSecretId, private_folder
 from resident.secrets.vault import Vault
 from tests.evidence import PASSWORD, ROOT_TOKEN, WRONG_PASSWORD, Evidence
 from tests.secrets.agent import VaultAgent
+from tests.secrets.conftest import POLICY
+from tests.secrets.identities import (
+    ACCOUNT,
+    Role,
+    certified,
+    let_in_accounts,
+    let_in_signed,
+    new_key,
+    service_account,
+    signed,
+)
 from tests.secrets.reading import AUTH, backend, refusal
 from tests.secrets.tokenreview import TokenReview
 from tests.servers import VaultServer
-
-ROLE = "auth/approle/role/demoapp"
 
 
 def value(vault: Vault) -> str:
@@ -38,26 +44,6 @@ def value(vault: Vault) -> str:
         return vault.read()["token"].reveal()
     finally:
         vault.close()
-
-
-class Role:
-    """The AppRole demoapp of a Vault; lives as long as that."""
-
-    def __init__(self, server: VaultServer, **options: Any) -> None:
-        self._server = server
-        with server.client() as admin:
-            admin.sys.enable_auth_method("approle")
-            admin.write_data(ROLE, data={"token_policies": ["demoapp"], **options})
-            self.role_id = admin.read(f"{ROLE}/role-id")["data"]["role_id"]
-
-    def secret_id(self) -> str:
-        with self._server.client() as admin:
-            return str(admin.write_data(f"{ROLE}/secret-id")["data"]["secret_id"])
-
-    def wrapped(self) -> str:
-        with self._server.client() as admin:
-            answer = admin.write_data(f"{ROLE}/secret-id", wrap_ttl="5m")
-            return str(answer["wrap_info"]["token"])
 
 
 @pytest.fixture
@@ -345,34 +331,19 @@ class TestTokenFile(TestToken):
 
 @pytest.fixture(scope="module")
 def key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return new_key()
 
 
 class TestJwt:
     @pytest.fixture
     def vault(self, vault: VaultServer, key: rsa.RSAPrivateKey) -> VaultServer:
-        public = key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        with vault.client() as admin:
-            admin.sys.enable_auth_method("jwt")
-            admin.auth.jwt.configure(jwt_validation_pubkeys=[public.decode()])
-            admin.write_data(
-                "auth/jwt/role/demoapp",
-                data={
-                    "role_type": "jwt",
-                    "user_claim": "sub",
-                    "bound_audiences": "vault",
-                    "token_policies": ["demoapp"],
-                },
-            )
+        let_in_signed(vault, key)
         return vault
 
     def write(self, file: Path, key: rsa.RSAPrivateKey, audience: str = "vault") -> str:
-        claims = {"sub": "shop", "aud": audience, "exp": int(time.time()) + 60}
-        token = jwt.encode(claims, key, algorithm="RS256")
+        token = signed(key, audience)
         file.write_text(f"{token}\n")
-        return str(token)
+        return token
 
     def test_reads(self, vault: VaultServer, key: rsa.RSAPrivateKey, tmp_path: Path) -> None:
         self.write(tmp_path / "jwt", key)
@@ -408,33 +379,16 @@ class TestJwt:
 
 class TestKubernetes:
     @pytest.fixture
-    def service_account(self, key: rsa.RSAPrivateKey, tmp_path: Path) -> str:
-        about = "kubernetes.io/serviceaccount"
-        claims = {
-            "iss": about.replace(".io", ""),
-            "sub": "system:serviceaccount:shop:web",
-            f"{about}/namespace": "shop",
-            f"{about}/service-account.name": "web",
-            f"{about}/service-account.uid": "uid-of-web",
-        }
-        token = jwt.encode(claims, key, algorithm="RS256")
+    def account(self, key: rsa.RSAPrivateKey, tmp_path: Path) -> str:
+        """The token of the account that Vault lets in."""
+        token = service_account(key)
         (tmp_path / "token").write_text(token)
-        return str(token)
+        return token
 
     @pytest.fixture
-    def api(self, vault: VaultServer, service_account: str) -> Iterator[TokenReview]:
-        with TokenReview({service_account: ("shop", "web")}) as api:
-            with vault.client() as admin:
-                admin.sys.enable_auth_method("kubernetes")
-                config = {"kubernetes_host": api.url, "kubernetes_ca_cert": api.cacert}
-                reviewer = {"token_reviewer_jwt": service_account}
-                admin.write_data("auth/kubernetes/config", data=config | reviewer)
-                admin.auth.kubernetes.create_role(
-                    "demoapp",
-                    bound_service_account_names=["web"],
-                    bound_service_account_namespaces=["shop"],
-                    policies=["demoapp"],
-                )
+    def api(self, vault: VaultServer, account: str) -> Iterator[TokenReview]:
+        with TokenReview({account: ACCOUNT}) as api:
+            let_in_accounts(vault, api, account)
             yield api
 
     @pytest.fixture
@@ -446,18 +400,18 @@ class TestKubernetes:
         assert vault.logins("kubernetes") == 1
 
     def test_an_account_that_the_cluster_does_not_know(
-        self, vault: VaultServer, api: TokenReview, auth: dict[str, Any], service_account: str
+        self, vault: VaultServer, api: TokenReview, auth: dict[str, Any], account: str
     ) -> None:
         api.accounts.clear()
-        error = refusal(backend(vault.addr, auth=auth), service_account)
+        error = refusal(backend(vault.addr, auth=auth), account)
         assert "refuses the login with kubernetes as 'demoapp'" in error.problem
         assert vault.logins("kubernetes") == 1
 
     def test_an_account_that_the_role_does_not_take(
-        self, vault: VaultServer, api: TokenReview, auth: dict[str, Any], service_account: str
+        self, vault: VaultServer, api: TokenReview, auth: dict[str, Any], account: str
     ) -> None:
-        api.accounts[service_account] = ("shop", "cron")
-        error = refusal(backend(vault.addr, auth=auth), service_account)
+        api.accounts[account] = ("shop", "cron")
+        error = refusal(backend(vault.addr, auth=auth), account)
         assert "refuses the login with kubernetes as 'demoapp'" in error.problem
 
     def test_the_role_alone_means_the_account_of_this_pod(self) -> None:
@@ -471,45 +425,29 @@ class TestCert:
     def vault(self) -> Iterator[VaultServer]:
         with VaultServer(root_token=ROOT_TOKEN, tls=True) as server:
             with server.client() as admin:
-                admin.sys.create_or_update_policy(
-                    "demoapp", 'path "secret/data/demoapp" { capabilities = ["read"] }'
-                )
+                admin.sys.create_or_update_policy("demoapp", POLICY)
                 admin.secrets.kv.v2.create_or_update_secret("demoapp", {"token": "t0ken"})
-                admin.sys.enable_auth_method("cert")
             yield server
 
     @pytest.fixture
     def files(self, tmp_path: Path, vault: VaultServer) -> dict[str, str]:
-        """A certificate that the role demoapp takes, and its key."""
-        authority = trustme.CA()
-        identity = authority.issue_cert("worker.shop.example", common_name="worker")
-        paths = {name: str(tmp_path / f"{name}.pem") for name in ("client_cert", "client_key")}
-        identity.cert_chain_pems[0].write_to_path(paths["client_cert"])
-        identity.private_key_pem.write_to_path(paths["client_key"])
-        with vault.client() as admin:
-            admin.write_data(
-                "auth/cert/certs/demoapp",
-                data={
-                    "certificate": authority.cert_pem.bytes().decode(),
-                    "token_policies": ["demoapp"],
-                },
-            )
-        return paths
+        """Of the connection: a certificate that the role demoapp takes, and its key."""
+        return certified(vault, tmp_path)
 
     @pytest.mark.parametrize("auth", [{}, {"method": "cert", "role": "demoapp"}])
     def test_reads(self, vault: VaultServer, files: dict[str, str], auth: dict[str, str]) -> None:
-        source = backend(vault.addr, auth=auth, cacert=vault.cacert, **files)
+        source = backend(vault.addr, auth=auth, **files)
         assert value(source) == "t0ken"
         assert vault.logins("cert") == 1
 
     def test_a_role_that_does_not_take_it(self, vault: VaultServer, files: dict[str, str]) -> None:
         auth = {"method": "cert", "role": "payroll"}
-        error = refusal(backend(vault.addr, auth=auth, cacert=vault.cacert, **files))
+        error = refusal(backend(vault.addr, auth=auth, **files))
         assert "refuses the login with the client certificate as 'payroll'" in error.problem
         assert "VAULT_CLIENT_CERT" in error.remedy
 
     def test_besides_another_login(self, vault: VaultServer, files: dict[str, str]) -> None:
-        error = refusal(backend(vault.addr, cacert=vault.cacert, **files))
+        error = refusal(backend(vault.addr, **files))
         assert "refuses the login with userpass" in error.problem, "TLS works; there is no user"
 
     def test_its_token_is_its_own(self) -> None:

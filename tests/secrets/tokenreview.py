@@ -2,18 +2,17 @@
 
 import json
 import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
 
 import trustme
 
+from tests.servers import Impostor
+
 __all__ = ["TokenReview"]
 
-REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+REVIEWS = "POST /apis/authentication.k8s.io/v1/tokenreviews"
 
 
-class TokenReview:
+class TokenReview(Impostor):
     """An API server that knows service accounts by their tokens; lives as long as its `with`.
 
     Args:
@@ -23,24 +22,9 @@ class TokenReview:
     def __init__(self, accounts: dict[str, tuple[str, str]]) -> None:
         self.accounts = accounts
         self._authority = trustme.CA()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._authority.issue_cert("127.0.0.1").configure_cert(context)
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self._server.server_port}"
+        super().__init__(tls=context)
 
     @property
     def cacert(self) -> str:
@@ -55,21 +39,8 @@ class TokenReview:
         user = {"username": f"system:serviceaccount:{namespace}:{name}", "uid": f"uid-of-{name}"}
         return {"authenticated": True, "user": user}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                review["status"] = api.review(review["spec"]["token"])
-                content = json.dumps(review).encode()
-                self.send_response(201 if self.path == REVIEWS else 404)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing: it would print the path alone, but on every test's terminal."""
-
-        return Handler
+    def answer(self, asked: str, content: bytes) -> tuple[int, object]:
+        if asked != REVIEWS:
+            return 404, {}
+        review = json.loads(content)
+        return 201, {**review, "status": self.review(review["spec"]["token"])}
