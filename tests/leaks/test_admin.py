@@ -1,10 +1,11 @@
 """The page of leaks in the admin: who may see it, what it lists, and that it escapes everything."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from os import getpid
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client, override_settings
@@ -14,19 +15,12 @@ from resident import models
 from resident.admin import LEAK_DETECTION
 from resident.leaks.journal import journal
 from resident.leaks.leak import Leak
-from tests.leaks.test_journal import CACHE, SEEN
+from tests.leaks.examples import CACHE, SEEN
 
 PAGE = "/admin/resident/leak/"
 RESET_STATE = "resident.middleware.ResetStateMiddleware"
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _empty_journal() -> Iterator[None]:
-    journal.clear()
-    yield
-    journal.clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_empty_journal")]
 
 
 @pytest.fixture
@@ -127,9 +121,9 @@ def test_everything_that_is_known_is_listed(viewer: Client) -> None:
     keep(CACHE)
     told = seen(viewer)
     for part in (
-        "shop.pricing.CACHE['…'] dict of 4 entries",
-        "module global /srv/shop/pricing.py:12 put in at /srv/shop/views.py:30",
-        "1, 2, 3, 4 Name it in RESIDENT_FLUSH.",
+        "shop.pricing.CACHE['…'] dict of 310 str",
+        "module global /srv/shop/pricing.py:12 put in at /srv/shop/views.py:40",
+        "1, 2, 3, 4, 5 Give it a bound",
         "after GET /prices 2 times since ",
         "1 leak",
     ):
@@ -139,7 +133,7 @@ def test_everything_that_is_known_is_listed(viewer: Client) -> None:
 def test_what_is_unknown_is_said_so(viewer: Client) -> None:
     keep(replace(CACHE, file="", line=0, put_in=None, value="", growth=(1,)))
     told = seen(viewer)
-    assert "module global unknown 1 Name it" in told
+    assert "module global unknown 1 Give it" in told
     assert "times since" not in told
     assert "put in at" not in told
 
@@ -184,8 +178,6 @@ def test_no_query_breaks_it(viewer: Client, query: str) -> None:
 
 
 def test_it_says_which_process_is_listed(viewer: Client) -> None:
-    from os import getpid  # noqa: PLC0415 - of the process that serves, which is this one
-
     journal.looked()
     assert f"one process, {getpid()}, which has looked at 1 request." in seen(viewer)
 
@@ -209,8 +201,6 @@ def test_with_the_middleware_it_says_how_much_was_looked_at(viewer: Client, requ
     viewer.get(PAGE)
     for _ in range(requests):
         journal.looked()
-    from django.conf import settings  # noqa: PLC0415
-
     with override_settings(DEBUG=True, MIDDLEWARE=[*settings.MIDDLEWARE, LEAK_DETECTION]):
         told = seen(viewer)
     assert "No leak found so far" in told

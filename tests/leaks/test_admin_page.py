@@ -15,7 +15,11 @@ from resident.leaks.leak import Leak, Line
 from tests.browser import Browser, browser
 from tests.granian import ROOT, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("_empty_journal"),
+]
 
 PAGE = "/admin/resident/leak/"
 SHOP = str(ROOT / "shop")
@@ -83,7 +87,6 @@ def page(
     client: Client,
 ) -> Iterator[Browser]:
     """The page of somebody who may see it, on a desk, by day, with four leaks on it."""
-    journal.clear()
     for leak in LEAKS:
         for _ in range(leak.growth[-1]):
             journal.keep(leak, "GET", leak.path)
@@ -96,7 +99,6 @@ def page(
     chromium.get(live_server.url + PAGE)
     yield chromium
     chromium.delete_all_cookies()
-    journal.clear()
 
 
 def names(page: Browser) -> list[str]:

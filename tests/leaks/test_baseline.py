@@ -8,7 +8,7 @@ import pytest
 from resident.exceptions import LeaksError
 from resident.leaks.baseline import Baseline, Known
 from resident.leaks.report import to_json
-from tests.leaks.test_report import CACHE, SESSION
+from tests.leaks.examples import CACHE, SESSION
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
@@ -29,19 +30,12 @@ from resident.middleware import LeakDetectionMiddleware
 from tests.evidence import Evidence
 from tests.granian import ROOT, clean_environment, eventually
 from tests.leaks import shop
+from tests.leaks.examples import CACHE, SEEN
 from tests.leaks.test_admin import Text
-from tests.leaks.test_journal import CACHE, SEEN
 from tests.servers import free_port
 
 # At its end each request looks whether its connections are still good.
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _empty_journal() -> Iterator[None]:
-    journal.clear()
-    yield
-    journal.clear()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_empty_journal")]
 
 
 class Told:
@@ -163,8 +157,6 @@ def test_a_path_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_where_nobody_knows_the_line_none_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    from dataclasses import replace  # noqa: PLC0415 - here alone
-
     detection = Detection(Told([replace(CACHE, file="", line=0)]), Journal())
     end_of(detection)()
     end_of(detection)

@@ -8,21 +8,10 @@ from pathlib import Path
 import pytest
 
 from resident.leaks.journal import Entry, Journal
-from resident.leaks.leak import Leak, Line
+from resident.leaks.leak import Leak
 from resident.leaks.listing import Listing, Row
+from tests.leaks.examples import CACHE, SEEN
 
-CACHE = Leak(
-    path="/prices",
-    kind="module global",
-    name="shop.pricing.CACHE['…']",
-    file="/srv/shop/pricing.py",
-    line=12,
-    growth=(1, 2, 3, 4),
-    value="dict of 4 entries",
-    remedy="Name it in RESIDENT_FLUSH.",
-    put_in=Line("/srv/shop/views.py", 30),
-)
-SEEN = replace(CACHE, kind="closure", name="shop.views.make.<locals>.view(seen)[…]", put_in=None)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -50,7 +39,7 @@ def test_what_is_seen_again_is_told_as_it_is_now() -> None:
     began = datetime.now(UTC)
     journal.keep(CACHE, "GET", "/prices")
     (first,) = journal.entries()
-    grown = replace(CACHE, growth=(1, 2, 3, 4, 5))
+    grown = replace(CACHE, growth=(1, 2, 3, 4, 5, 6))
     journal.keep(grown, "POST", "/basket")
     (entry,) = journal.entries()
     assert (entry.leak, entry.method, entry.path, entry.count) == (grown, "POST", "/basket", 2)
@@ -109,7 +98,7 @@ def entry(leak: Leak) -> Entry:
         ("", "", [CACHE, SEEN]),
         ("pricing", "", [CACHE, SEEN]),  # both are in the file
         ("CACHE", "", [CACHE]),
-        ("views.py:30", "", [CACHE]),
+        ("views.py:40", "", [CACHE]),
         ("global flush", "", [CACHE]),
         ("  seen \t MAKE ", "", [SEEN]),
         ("get /prices/<b>", "", [CACHE, SEEN]),
@@ -132,7 +121,7 @@ def test_a_place_is_told_as_a_terminal_opens_it(
     monkeypatch.chdir(tmp_path)
     here = str(tmp_path / "shop" / "pricing.py")
     row = Row(entry(replace(CACHE, file=here)))
-    assert (row.place, row.put_in) == ("shop/pricing.py:12", "/srv/shop/views.py:30")
+    assert (row.place, row.put_in) == ("shop/pricing.py:12", "/srv/shop/views.py:40")
     assert Row(entry(replace(CACHE, line=0))).place == "/srv/shop/pricing.py"
     unknown = Row(entry(replace(SEEN, file="", line=0)))
     assert (unknown.place, unknown.put_in) == ("", "")

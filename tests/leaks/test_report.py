@@ -6,31 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resident.leaks.leak import Leak, Line
 from resident.leaks.report import to_json, to_text
-
-CACHE = Leak(
-    path="/prices",
-    kind="module global",
-    name="shop.pricing.CACHE['…']",
-    file="/srv/shop/pricing.py",
-    line=12,
-    growth=(1, 2, 3, 4, 5),
-    value="dict of 310 str",
-    remedy="Give it a bound or keep it per request, or have it as before after each request: "
-    'RESIDENT_FLUSH = ["shop.pricing.CACHE"].',
-    put_in=Line("/srv/shop/views.py", 40),
-)
-SESSION = Leak(
-    path="/prices",
-    kind="database session",
-    name="connections['default']: SET search_path",
-    file="",
-    line=0,
-    growth=(),
-    value="a statement",
-    remedy="Use SET LOCAL.",
-)
+from tests.leaks.examples import CACHE, SESSION
 
 
 @pytest.fixture(autouse=True)
