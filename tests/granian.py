@@ -140,9 +140,9 @@ class Granian:
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    """Whether it holds within the time that the slowest machine needs."""
-    deadline = time.monotonic() + START_SECONDS
+def eventually(holds: Callable[[], bool], *, seconds: float = START_SECONDS) -> bool:
+    """Whether it holds within so many seconds: by default those that the slowest machine needs."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if holds():
             return True

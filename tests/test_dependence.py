@@ -19,6 +19,7 @@ from resident.secrets import Secret, Secrets
 from resident.signals import secrets_changed, secrets_failed
 from resident.worker import Resource, Worker, depends_on, keeper, secrets
 from resident.worker import worker as the_worker
+from tests.granian import eventually
 
 NOBODY: Callable[[Any], None] = lambda _: None  # noqa: E731
 
@@ -50,10 +51,7 @@ class Shop:
         return self.worker.take_up(contents(**values))
 
     def eventually(self, *entries: str) -> bool:
-        ends = time.monotonic() + 5
-        while time.monotonic() < ends and self.diary[-len(entries) :] != list(entries):
-            time.sleep(0.01)
-        return self.diary[-len(entries) :] == list(entries)
+        return eventually(lambda: self.diary[-len(entries) :] == list(entries), seconds=5)
 
 
 @pytest.fixture
@@ -310,9 +308,7 @@ def test_tells_that_the_secrets_could_not_be_had() -> None:
     try:
         with override_settings(RESIDENT_SECRETS=backend):
             worker.get(keeper)
-            ends = time.monotonic() + 5
-            while not heard and time.monotonic() < ends:
-                time.sleep(0.01)
+            assert eventually(lambda: bool(heard), seconds=5)
             assert worker.secrets_state.last_error == "gone"
     finally:
         worker.close()

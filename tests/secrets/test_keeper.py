@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from resident.exceptions import SecretsError
 from resident.secrets import MissingKeyError, Secret, Secrets
 from resident.secrets.keeper import Keeper
 from tests.evidence import PASSWORD
+from tests.granian import eventually
 
 
 class Drawer:
@@ -46,15 +47,6 @@ def kept(drawer: Any, **options: Any) -> Iterator[Keeper]:
         keeper.close()
 
 
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        if holds():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def test_takes_up_what_has_changed_and_only_that() -> None:
     drawer, taken = Drawer(token="one"), []
 
@@ -64,11 +56,11 @@ def test_takes_up_what_has_changed_and_only_that() -> None:
 
     with kept(drawer, take_up=take_up) as keeper:
         assert keeper.contents["token"].reveal() == "one"
-        assert within(2, lambda: drawer.reads > 3)
+        assert eventually(lambda: drawer.reads > 3, seconds=2)
         assert taken == []
         drawer.values = {"token": "two"}
-        assert within(2, lambda: taken == ["two"])
-        assert within(2, lambda: keeper.contents["token"].reveal() == "two")
+        assert eventually(lambda: taken == ["two"], seconds=2)
+        assert eventually(lambda: keeper.contents["token"].reveal() == "two", seconds=2)
         assert keeper.state.rotations == 1
     assert drawer.closed == 1
 
@@ -78,7 +70,7 @@ def test_another_version_with_the_same_values_is_told() -> None:
     drawer.version = 1
     with kept(drawer) as keeper:
         drawer.version = 2
-        assert within(2, lambda: keeper.state.version == 2)
+        assert eventually(lambda: keeper.state.version == 2, seconds=2)
         assert keeper.state.rotations == 1
 
 
@@ -90,13 +82,13 @@ def test_keeps_the_last_good_value_says_so_once_and_comes_back(
     failures: list[SecretsError] = []
     with kept(drawer, failed=failures.append) as keeper:
         drawer.error = SecretsError("The drawer is stuck.", kind="stuck")
-        assert within(5, lambda: len(failures) == 2)
+        assert eventually(lambda: len(failures) == 2, seconds=5)
         assert keeper.contents["token"].reveal() == "one"
         state = keeper.state
         assert (state.last_error, state.failures, state.rotations) == ("stuck", 2, 0)
         assert state.age > 1
         drawer.error = None
-        assert within(5, lambda: keeper.state.last_error == "")
+        assert eventually(lambda: keeper.state.last_error == "", seconds=5)
         assert keeper.state.age < 1
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warnings) == 1
@@ -108,9 +100,9 @@ def test_another_problem_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
     drawer = Drawer(token="one")
     with kept(drawer):
         drawer.error = SecretsError("The drawer is stuck.", kind="stuck")
-        assert within(2, lambda: "is stuck" in caplog.text)
+        assert eventually(lambda: "is stuck" in caplog.text, seconds=2)
         drawer.error = MissingKeyError("The drawer has no key 'token'.", kind="missing key")
-        assert within(5, lambda: "no key 'token'" in caplog.text)
+        assert eventually(lambda: "no key 'token'" in caplog.text, seconds=5)
 
 
 def test_pauses_longer_after_each_failure() -> None:
@@ -118,7 +110,7 @@ def test_pauses_longer_after_each_failure() -> None:
     drawer = Drawer(token="one")
     with kept(drawer, failed=lambda _: moments.append(time.monotonic())):
         drawer.error = SecretsError("The drawer is stuck.")
-        assert within(6, lambda: len(moments) == 3)
+        assert eventually(lambda: len(moments) == 3, seconds=6)
     first, second = moments[1] - moments[0], moments[2] - moments[1]
     assert 0.9 < first < 1.6
     assert 1.9 < second < 2.8
@@ -131,10 +123,10 @@ def test_what_a_backend_raises_unexpectedly_is_named_and_not_shown(
     failures: list[SecretsError] = []
     with kept(drawer, failed=failures.append) as keeper:
         drawer.error = RuntimeError(f"denied: {PASSWORD}")
-        assert within(2, lambda: bool(failures))
+        assert eventually(lambda: bool(failures), seconds=2)
         assert keeper.state.last_error == "RuntimeError"
         drawer.error = None
-        assert within(3, lambda: keeper.state.last_error == "")
+        assert eventually(lambda: keeper.state.last_error == "", seconds=3)
     assert "ended in RuntimeError" in caplog.text
     assert PASSWORD not in caplog.text + str(failures[0])
 
@@ -144,8 +136,8 @@ def test_what_was_not_taken_up_is_tried_again_at_the_next_look() -> None:
     failures: list[SecretsError] = []
     with kept(drawer, take_up=lambda _: left.pop(0), failed=failures.append) as keeper:
         drawer.values = {"token": "two"}
-        assert within(8, lambda: not left)
-        assert within(2, lambda: keeper.state.last_error == "")
+        assert eventually(lambda: not left, seconds=8)
+        assert eventually(lambda: keeper.state.last_error == "", seconds=2)
         assert keeper.state.rotations == 1
     assert [failure.kind for failure in failures] == ["not taken up", "not taken up"]
     assert "mail can't be made from The drawer" in str(failures[0])
@@ -175,7 +167,7 @@ def test_stops_at_once_in_whatever_it_is() -> None:
 
     drawer = Slow(token="one")
     with kept(drawer, interval=0.01) as keeper:
-        assert within(2, lambda: drawer.reads == 2)
+        assert eventually(lambda: drawer.reads == 2, seconds=2)
         began = time.monotonic()
         keeper.close()
         assert time.monotonic() - began < 0.8
