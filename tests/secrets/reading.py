@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from resident.exceptions import SecretsError
-from resident.secrets import Secret
+from resident.secrets import Secret, Secrets
 from resident.secrets.vault import Vault
 from tests.evidence import PASSWORD, ROOT_TOKEN, WRONG_PASSWORD
 
-__all__ = ["AUTH", "backend", "refusal", "told"]
+__all__ = ["AUTH", "backend", "plain", "refusal", "told"]
 
 AUTH = {"username": "demoapp", "password": Secret(PASSWORD)}
 SECRETS = (PASSWORD, WRONG_PASSWORD, ROOT_TOKEN, "t0ken")
@@ -35,6 +35,11 @@ def refusal(vault: Vault, *secrets: str) -> SecretsError:
     for secret in (*SECRETS, *secrets):
         assert secret not in text
     return caught.value
+
+
+def plain(secrets: Secrets) -> dict[str, str]:
+    """The values, for all to see."""
+    return {key: value.reveal() for key, value in secrets.items()}
 
 
 def told(error: BaseException | None) -> str:

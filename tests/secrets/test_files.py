@@ -9,14 +9,10 @@ from pathlib import Path
 import pytest
 
 from resident.exceptions import SecretsError
-from resident.secrets import MissingKeyError, Secrets
+from resident.secrets import MissingKeyError
 from resident.secrets.files import Files
 from tests.evidence import PASSWORD
-from tests.secrets.reading import told
-
-
-def plain(secrets: Secrets) -> dict[str, str]:
-    return {key: value.reveal() for key, value in secrets.items()}
+from tests.secrets.reading import plain, told
 
 
 def refusal(files: Files) -> SecretsError:

@@ -8,7 +8,7 @@ from resident.exceptions import ConfigurationError
 from resident.secrets import Secrets
 from resident.secrets.contents import merged
 from tests.evidence import PASSWORD
-from tests.secrets.reading import backend, refusal
+from tests.secrets.reading import backend, plain, refusal
 from tests.servers import Impostor, VaultServer
 
 POLICY = """
@@ -42,10 +42,6 @@ def read(vault: VaultServer, path: Any, **options: Any) -> Secrets:
         return source.read()
     finally:
         source.close()
-
-
-def plain(secrets: Secrets) -> dict[str, str]:
-    return {key: value.reveal() for key, value in secrets.items()}
 
 
 class TestEngines:
