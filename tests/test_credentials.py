@@ -1,9 +1,13 @@
 """Database connections made with credentials from the secrets, which are rotated meanwhile."""
 
 import copy
+import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +20,9 @@ from resident.secrets import Secret, Secrets
 from resident.settings import from_secrets
 from resident.worker import worker
 from tests.databases import PostgreSQL
-from tests.evidence import PASSWORD
-from tests.granian import eventually
+from tests.evidence import PASSWORD, ROOT_TOKEN
+from tests.granian import ROOT, clean_environment, eventually
+from tests.servers import VaultServer
 
 PERSISTENT = {"CONN_MAX_AGE": None}
 POOL = {"CONN_MAX_AGE": 0, "OPTIONS": {"pool": {"min_size": 1, "max_size": 2, "timeout": 5}}}
@@ -220,3 +225,50 @@ def test_nothing_is_followed_where_no_database_has_a_secret() -> None:
     credentials = Credentials()
     credentials.follow()
     assert receivers() == before
+
+
+SITE = """
+import json
+import os
+
+from resident.settings import from_secrets
+
+SECRET_KEY = from_secrets("secret_key")
+INSTALLED_APPS = ["resident", "django.contrib.contenttypes"]
+DATABASES = {"default": json.loads(os.environ["SITE_DATABASE"])}
+DATABASES["default"] |= {"USER": from_secrets("db_user"), "PASSWORD": from_secrets("db_password")}
+MIDDLEWARE = ["resident.middleware.ResetStateMiddleware"]
+RESIDENT_SECRETS = {
+    "BACKEND": "resident.secrets.vault.Vault",
+    "OPTIONS": {"addr": os.environ["SITE_VAULT"], "auth": {"token": os.environ["SITE_TOKEN"]}},
+}
+"""
+
+
+def test_migrate_connects_with_what_vault_has(postgresql: PostgreSQL, tmp_path: Path) -> None:
+    postgresql.sql("CREATE DATABASE ledger OWNER green")
+    (tmp_path / "site_settings.py").write_text(SITE)
+    with VaultServer(root_token=ROOT_TOKEN) as vault:
+        with vault.client() as admin:
+            values = {key: value.reveal() for key, value in of("green").items()}
+            admin.secrets.kv.v2.create_or_update_secret("demoapp", values)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "django", "migrate"],
+            cwd=tmp_path,
+            env=clean_environment(
+                DJANGO_SETTINGS_MODULE="site_settings",
+                PYTHONPATH=f"{tmp_path}:{ROOT}",
+                SITE_DATABASE=json.dumps(postgresql.settings("ledger")),
+                SITE_VAULT=vault.addr,
+                SITE_TOKEN=ROOT_TOKEN,
+            ),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    owners = postgresql.sql(
+        "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'", database="ledger"
+    )
+    assert owners == [("green",)]
