@@ -1,6 +1,6 @@
 """Which login the credentials mean."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,15 @@ class Method:
     needs: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """All its credentials."""
+        return (*self.needs, *self.either)
+
+    def is_meant(self, given: Collection[str]) -> bool:
+        """Whether one of these credentials is for this method alone; a role is for several."""
+        return any(name in given for name in self.takes if name != "role")
+
     def lacks(self, auth: Auth) -> list[str]:
         """The variables that are missing."""
         missing = [VARIABLES[name] for name in self.needs if not auth.get(name)]
@@ -86,7 +95,7 @@ def login_from(auth: Auth, *, has_certificate: bool = False) -> Login:
 
 
 def _inferred(given: list[str], has_certificate: bool) -> str:
-    meant = [name for name, marks in _MARKS.items() if any(mark in given for mark in marks)]
+    meant = [name for name, method in METHODS.items() if method.is_meant(given)]
     if "jwt" not in meant and "role" in given:
         meant += ["kubernetes", *(["cert"] if has_certificate else [])]
     if not meant and has_certificate:
@@ -126,7 +135,7 @@ def _refuse_both(given: list[str]) -> None:
 
 def _refuse_incomplete(name: str, missing: list[str], given: list[str]) -> None:
     if missing:
-        others = [key for key in given if key not in (*METHODS[name].needs, *METHODS[name].either)]
+        others = [key for key in given if key not in METHODS[name].takes]
         besides = f", while {_listed(others)} {'are' if others[1:] else 'is'}" if others else ""
         raise _incomplete(f"{' and '.join(missing)} {'are' if missing[1:] else 'is'}", besides)
 
@@ -203,11 +212,3 @@ METHODS = {
     "cert": Method(_cert),
     "agent": Method(_agent),
 }
-
-_MARKS = {
-    "userpass": ("username", "password"),
-    "approle": ("role_id", "secret_id", "wrapped_secret_id"),
-    "token": ("token", "token_file"),
-    "jwt": ("jwt_file",),
-}
-"""The credentials of which one alone says which method is meant."""
