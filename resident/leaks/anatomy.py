@@ -176,8 +176,17 @@ _MEASURES: tuple[tuple[type, Callable[[Any], int]], ...] = (
     (LRU_CACHE, lambda cache: int(cache.cache_info().currsize)),
     *((base, base.__len__) for base in (dict, list, set, deque, tuple, frozenset)),
     *((base, base.__len__) for base in (str, bytes, bytearray, array)),
-    *((base, base.__sizeof__) for base in (BytesIO, StringIO)),
+    (BytesIO, lambda buffer: _written(lambda: BytesIO.getbuffer(buffer).nbytes)),
+    (StringIO, lambda buffer: _written(lambda: len(StringIO.getvalue(buffer)))),
 )
+
+
+def _written(read: Callable[[], int]) -> int:
+    """How much is in a buffer; nothing, where it is closed."""
+    try:
+        return read()
+    except ValueError:
+        return 0
 
 
 def _first(table: tuple[tuple[type, Any], ...], kind: type) -> Any:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 from resident.definitions import namespace_of_module
@@ -44,7 +43,7 @@ def fingerprints_of(
     for place in suspects:
         root = by_place.get(([place, *places.above(place)])[-1])
         if holder := holders.get(place):
-            found[place] = partial(_sizes, holder.chain)
+            found[place] = _of_way(holder)
         elif root and root.fingerprint:
             found[place] = root.fingerprint
         elif held.get(place):
@@ -76,6 +75,13 @@ def _with_wholes(held: list[tuple[Any, Any]], root: Root | None) -> list[tuple[A
     return [(namespace_of_module(sys.modules.get(module)), value) for _, value in held]
 
 
-def _sizes(chain: Sequence[Any]) -> Hashable:
-    measures = [(it, Anatomy(type(it)).measure) for it in chain]
-    return tuple(measure(it) for it, measure in measures if measure)
+def _of_way(holder: Holder) -> Fingerprint:
+    """What changes when something is put in anywhere on the way to what is held, or another takes
+    its place.
+    """
+    steps = zip(holder.chain, holder.steps, strict=False)  # the last is held, and holds no more
+    known = [(whole, step, Anatomy(type(whole))) for whole, step in steps]
+    return lambda: tuple(
+        (anatomy.state(whole), id(anatomy.part(whole, step)) if step else 0)
+        for whole, step, anatomy in known
+    )

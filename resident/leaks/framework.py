@@ -37,6 +37,7 @@ class Django:
 
     kept = frozenset({
         "django.http.request.HttpRequest",
+        "django.http.response.HttpResponseBase",
         "django.db.models.base.Model",
         "django.contrib.auth.models.AnonymousUser",
         "django.contrib.sessions.backends.base.SessionBase",

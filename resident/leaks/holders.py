@@ -16,12 +16,15 @@ from resident.definitions import (
     namespace_of_module,
     qualified_name,
 )
-from resident.leaks.anatomy import Anatomy
+from resident.leaks.anatomy import Anatomy, Step
 
 __all__ = ["Holder", "holder_of"]
 
-DEPTH = 10
-"""So many steps back."""
+DEPTH = 16
+"""So many steps back: a lazy object alone takes six, from what it was made of to who holds it."""
+
+MOST = 500
+"""So many objects are asked who refers to them, which takes some milliseconds each."""
 
 WIDEST = 200
 """What has more referrers than that is shared by everybody, and leads nowhere."""
@@ -35,11 +38,13 @@ class Holder:
         module: the one that defines what the name is of.
         name: with dots, and the steps from there to the object.
         chain: the objects on the way, the outermost first.
+        steps: those between them; None where one has no name.
     """
 
     module: str
     name: str
     chain: list[Any]
+    steps: list[Step | None]
 
 
 def holder_of(value: object, besides: Collection[int] = ()) -> Holder | None:
@@ -49,12 +54,16 @@ def holder_of(value: object, besides: Collection[int] = ()) -> Holder | None:
         value: what is held.
         besides: the ids of objects that refer to it and are the asker's own.
     """
-    modules = {id(namespace_of_module(it)): name for name, it in list(sys.modules.items())}
+    modules = {
+        id(namespace_of_module(it)): name
+        for name, it in list(sys.modules.items())
+        if name.partition(".")[0] != "resident"  # which refers to what others keep
+    }
     found: list[Any] = [value]
     parents, depths = [0], [0]
     ignored = {id(found), *besides}
     place = 0
-    while place < len(found):
+    while place < min(len(found), MOST):
         if named := _name_of(found[place], modules):
             return _holder(named, _way(found, parents, place))
         if depths[place] < DEPTH:
@@ -89,7 +98,7 @@ def _name_of(value: Any, modules: dict[int, str]) -> tuple[str, str] | None:
         return modules[id(value)], modules[id(value)]
     if issubclass(kind, type):
         return module_of(value), qualified_name(value)
-    if kind is types.FunctionType:
+    if kind is types.FunctionType and "<locals>" not in value.__qualname__:
         return str(value.__module__), name_of_function(value)
     return None
 
@@ -105,29 +114,28 @@ def _way(found: list[Any], parents: list[int], place: int) -> list[Any]:
 
 def _holder(named: tuple[str, str], way: list[Any]) -> Holder:
     module, name = named
+    steps = [_step(whole, part) for whole, part in pairwise(way)]
     is_namespace = type(way[0]) is dict
-    for whole, part in pairwise(way):
-        step = _step(whole, part, is_namespace=is_namespace)
-        name += step
-        if step.startswith("["):  # what is in an entry is of the entry's making
-            break
-        is_namespace = not step and type(part) is dict  # from an instance to its attributes
-    return Holder(module, name, way)
+    for whole, step, part in zip(way, steps, way[1:], strict=False):
+        if step and step[0] in ("entry", "key", "object") and not is_namespace:
+            name += "['…']" if issubclass(type(whole), dict) else "[…]"
+            break  # what is in an entry is of the entry's making
+        name += _rendered(step)
+        is_namespace = step is None and type(part) is dict  # from an instance to its attributes
+    return Holder(module, name, way, steps)
 
 
-def _step(whole: Any, part: Any, *, is_namespace: bool) -> str:
-    """The step as it is written; "" where there is none to write, as from a function to a cell."""
+def _step(whole: Any, part: Any) -> Step | None:
+    """The step between them; None where there is none to name, as from a function to a cell."""
     kind = type(whole)
     if issubclass(kind, type):
         items = list(namespace_of(whole).items())
-        return next((f".{name}" for name, it in items if it is part), "")
-    for (way, name), it in Anatomy(kind).parts(whole):
-        if it is part:
-            if way == "attribute" or is_namespace:
-                return f".{name}"
-            return f"({name})" if way in ("closure", "default") else _entry(kind)
-    return ""
+        return next((("attribute", name) for name, it in items if it is part), None)
+    return next((step for step, it in Anatomy(kind).parts(whole) if it is part), None)
 
 
-def _entry(kind: type) -> str:
-    return "['…']" if issubclass(kind, dict) else "[…]"
+def _rendered(step: Step | None) -> str:
+    if step is None:
+        return ""
+    way, name = step
+    return f"({name})" if way in ("closure", "default") else f".{name}"

@@ -223,9 +223,12 @@ class _Search:
         self._follow(place, cls, parts, DEPTH, 0)
 
     def _enter_function(self, place: int, function: Any, kind: Kind, _: int, way: int) -> None:
-        """By its own name, unless it only bears the name of what it wraps."""
+        """By its own name, unless it only bears the name of what it wraps.
+
+        Whoever has written what the last request has made: as the request's own, it is entered.
+        """
         module = function.__module__
-        if not self._covers(module):
+        if not self._covers(module) and id(function) not in self._fresh:
             return
         self._note(place, function, kind, way)
         writer = module_of_function(function)
@@ -233,6 +236,8 @@ class _Search:
             name = name_of_function(function)
             place = self._own_place(place, "function", name, function)
         further = 0 if self._covers(writer) else ABROAD
+        if id(function) in self._fresh:
+            further |= way & QUIET
         self._follow(place, function, kind.anatomy.parts(function), DEPTH, further)
 
     def _enter_cache(self, place: int, cache: Any, kind: Kind, depth: int, way: int) -> None:

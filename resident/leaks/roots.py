@@ -33,6 +33,9 @@ __all__ = ["of_names", "of_process", "of_strays"]
 DESCRIPTORS = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"  # noqa: PTH112
 """Where Linux, and where macOS, lists what a process has open."""
 
+OF_EVERY_MODULE = ("__builtins__", "__loader__", "__spec__")
+"""Variables that Python itself gives to a module, and that lead out of it."""
+
 MOST_STRAYS = 1000
 """So many instances of one class at most: where there are more, they are data."""
 
@@ -49,7 +52,7 @@ def of_modules(scope: Scope) -> Iterator[Root]:
     for name, module in list(sys.modules.items()):
         if type(name) is str and scope.covers(name):
             for variable, value in list(namespace_of_module(module).items()):
-                if type(variable) is str and not variable.startswith("__"):
+                if type(variable) is str and variable not in OF_EVERY_MODULE:
                     yield Root("module global", f"{name}.{variable}", value)
 
 
@@ -79,12 +82,10 @@ def of_process() -> Iterator[Root]:
     yield from _of_descriptors()
     environ = {os.fsdecode(name): os.fsdecode(it) for name, it in _ENVIRON.copy().items()}
     yield Root("environment", "os.environ", environ, 1, lambda: tuple(_ENVIRON.items()))
-    modules = dict.fromkeys(sys.modules)
-    yield Root("module", "sys.modules", modules, 0, lambda: len(sys.modules))
+    yield Root("module", "sys.modules", sys.modules, 0, lambda: len(sys.modules))
     exits = [None] * _count_exit_handlers()
     yield Root("exit handler", "atexit.register()", exits, 0, _count_exit_handlers)
-    finalizers = [None] * len(_FINALIZERS)
-    yield Root("finalizer", "weakref.finalize()", finalizers, 0, lambda: len(_FINALIZERS))
+    yield Root("finalizer", "weakref.finalize()", _FINALIZERS, 0, lambda: len(_FINALIZERS))
     yield Root("garbage collector callback", "gc.callbacks", gc.callbacks, 1)
     yield Root("process state", "warnings.filters", warnings.filters, 0)
     yield Root("process state", "sys.path", sys.path, 1)
@@ -103,8 +104,7 @@ def _of_function(function: types.FunctionType) -> Root:
 
 def _of_logging() -> Iterator[Root]:
     registry = logging.root.manager.loggerDict
-    loggers = dict.fromkeys(registry)
-    yield Root("logger", "logging.root.manager.loggerDict", loggers, 0, lambda: len(registry))
+    yield Root("logger", "logging.root.manager.loggerDict", registry, 0, lambda: len(registry))
     for name, logger in [("", logging.root), *list(registry.items())]:
         if issubclass(type(logger), logging.Logger):
             place = f"logging.getLogger({name!r})" if name else "logging.root"

@@ -152,6 +152,25 @@ def cash_anonymously(request: HttpRequest) -> HttpResponse:
     return answer()
 
 
+# Whoever asks, not looked up yet, on a class: it holds the whole request. The twin asks whether it
+# is anybody known.
+
+
+class Guest:
+    last: ClassVar[Any] = None  # defined: lazy-user
+    is_known: ClassVar[bool] = False
+
+
+def greet_guest(request: HttpRequest) -> HttpResponse:
+    Guest.last = request.user  # put in: lazy-user
+    return answer()
+
+
+def know_guest(request: HttpRequest) -> HttpResponse:
+    Guest.is_known = request.user.is_authenticated
+    return answer()
+
+
 # A queryset on a class, which has fetched its rows; the twin's has not.
 
 
@@ -211,6 +230,8 @@ urlpatterns = [
     path("clean/initkwargs", about_of_request),
     path("leak/register", offer),
     path("clean/register", offer_kind),
+    path("leak/lazy-user", greet_guest),
+    path("clean/lazy-user", know_guest),
     path("leak/user-on-class", cash),
     path("clean/user-on-class", cash_anonymously),
     path("leak/queryset", gather),

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+from tests.leaks.accounts import *  # noqa: F403
+from tests.leaks.accounts import MIDDLEWARE as OF_PROJECT
+
 ROOT_URLCONF = "tests.leaks.gallery.urls"
-SECRET_KEY = "of a shop that nobody visits"
 ALLOWED_HOSTS = ["shop.example"]
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -14,16 +15,8 @@ DATABASES = {
         "CONN_MAX_AGE": None,
     }
 }
-INSTALLED_APPS = [
-    "resident",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-]
 MIDDLEWARE = [
-    "resident.middleware.ResetStateMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    *OF_PROJECT,
     "tests.leaks.gallery.middleware.Tenant",
     "tests.leaks.gallery.middleware.Audit",
     "tests.leaks.gallery.middleware.journal",

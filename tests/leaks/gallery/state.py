@@ -29,6 +29,25 @@ def count(request: HttpRequest) -> HttpResponse:
     return answer()
 
 
+# The last answer; the twin is the status of it.
+
+LAST_ANSWER: HttpResponse | None = None  # defined: response
+LAST_STATUS = 0
+
+
+def answer_and_keep(request: HttpRequest) -> HttpResponse:
+    global LAST_ANSWER
+    LAST_ANSWER = answer(len(agent(request)))  # put in: response
+    return LAST_ANSWER
+
+
+def answer_and_note(request: HttpRequest) -> HttpResponse:
+    global LAST_STATUS
+    response = answer(len(agent(request)))
+    LAST_STATUS = response.status_code
+    return response
+
+
 # The last request; the twin is the moment of it.
 
 LAST_REQUEST: HttpRequest | None = None  # defined: rebound-request
@@ -232,6 +251,8 @@ def keep_length_of_session(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("leak/rebound-name", remember),
     path("clean/rebound-name", count),
+    path("leak/response", answer_and_keep),
+    path("clean/response", answer_and_note),
     path("leak/rebound-request", keep),
     path("clean/rebound-request", note_moment),
     path("leak/rebound-object", open_till),
