@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,9 @@ import pytest
 
 from tests.databases import DatabaseServer, MariaDB, PostgreSQL
 from tests.granian import clean_environment
+from tests.leaks import accounts
 
-SETTINGS = """
-SECRET_KEY = "of a project for tests"
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-ROOT_URLCONF = "urls"
-INSTALLED_APPS = [
-    "resident",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-]
-MIDDLEWARE = [
-    "resident.middleware.ResetStateMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-]
-"""
+SETTINGS = f"{getsource(accounts)}\nROOT_URLCONF = 'urls'\n"
 
 URLS = """
 from django.contrib.auth.models import Group

@@ -1,23 +1,15 @@
 """The pytest plugin, in runs of pytest of its own, on a project of its own."""
 
+from inspect import getsource
+
 import pytest
+
+from tests.leaks import accounts
 
 pytest_plugins = ["pytester"]
 
-SETTINGS = """
-SECRET_KEY = "of a project for tests"
-INSTALLED_APPS = [
-    "resident",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-]
-MIDDLEWARE = [
-    "resident.middleware.ResetStateMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-]
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+SETTINGS = f"""{getsource(accounts)}
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}}
 ROOT_URLCONF = "shop.urls"
 """
 
