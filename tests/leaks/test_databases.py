@@ -2,18 +2,17 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from inspect import getsource
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from tests.databases import DatabaseServer, MariaDB, PostgreSQL
-from tests.granian import clean_environment
 from tests.leaks import accounts
+from tests.leaks.commands import django_admin
 
 SETTINGS = f"{getsource(accounts)}\nROOT_URLCONF = 'urls'\n"
 
@@ -68,16 +67,8 @@ def shop(server: DatabaseServer, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def manage(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    environment = clean_environment(DJANGO_SETTINGS_MODULE="configuration", PYTHONPATH=str(folder))
-    return subprocess.run(
-        [sys.executable, "-m", "django", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def manage(folder: Path, *arguments: str) -> "CompletedProcess[str]":
+    return django_admin(folder, "configuration", *arguments)
 
 
 def rows(server: DatabaseServer) -> list[Any]:

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from tests.granian import clean_environment
+from tests.leaks.commands import django_admin
 
 VIEWS = """
 import os
@@ -107,7 +108,7 @@ AWAY = (
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new project of Django's, to which resident was added, and a user."""
     folder = tmp_path_factory.mktemp("shop")
-    run([sys.executable, "-m", "django", "startproject", "shop", str(folder)], folder)
+    assert manage(folder, "startproject", "shop", str(folder)).returncode == 0
     (folder / "shop" / "views.py").write_text(VIEWS)
     (folder / "shop" / "urls.py").write_text(URLS)
     settings = folder / "shop" / "settings.py"
@@ -117,15 +118,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    environment = clean_environment(DJANGO_SETTINGS_MODULE="shop.settings", PYTHONPATH=str(folder))
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
 def manage(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return run([sys.executable, "manage.py", *arguments], folder)
+    return django_admin(folder, "shop.settings", *arguments)
 
 
 def findleaks(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
