@@ -88,15 +88,16 @@ class Detection:
 
 
 def _tell(leak: Leak, ended: Ended) -> None:
+    line = f"{leak.file}:{leak.line}" if leak.line else leak.file
     fields = {
         "kind": leak.kind,
         "place": leak.name,
-        "line": f"{leak.file}:{leak.line}" if leak.file else "",
+        "line": line,
         "request_method": ended.method,
         "request_path": ended.path,
         "worker": os.getpid(),
     }
     # A path is the client's text: written with repr, it can't forge a line of the log.
     request = f"{ended.method} {ended.path!r}"
-    where = f", {fields['line']}" if leak.file else ""
+    where = f", {line}" if line else ""
     logger.warning("Leak after %s: %s, %s%s", request, leak.kind, leak.name, where, extra=fields)

@@ -156,13 +156,18 @@ def test_a_path_forges_no_line_of_the_log(caplog: pytest.LogCaptureFixture) -> N
     assert "\n" not in caplog.text.rstrip("\n")
 
 
-def test_where_nobody_knows_the_line_none_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    detection = Detection(Told([replace(CACHE, file="", line=0)]), Journal())
+@pytest.mark.parametrize(
+    ("file", "told"), [("", ""), ("/srv/shop/pricing.py", ", /srv/shop/pricing.py")]
+)
+def test_where_nobody_knows_the_line_none_is_told(
+    caplog: pytest.LogCaptureFixture, file: str, told: str
+) -> None:
+    detection = Detection(Told([replace(CACHE, file=file, line=0)]), Journal())
     end_of(detection)()
     end_of(detection)
-    assert caplog.messages == ["Leak after GET '/prices': module global, shop.pricing.CACHE['…']"]
+    assert caplog.messages == [f"Leak after GET '/prices': module global, {CACHE.name}{told}"]
     assert vars(caplog.records[0])["place"] == CACHE.name
-    assert vars(caplog.records[0])["line"] == ""
+    assert vars(caplog.records[0])["line"] == file
 
 
 def test_a_look_that_fails_is_logged_once_and_the_next_may_succeed(
