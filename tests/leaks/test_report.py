@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from resident.leaks.remedies import _REMEDIES
 from resident.leaks.report import to_json, to_text
+from tests.granian import ROOT
 from tests.leaks.examples import CACHE, SESSION
 
 
@@ -86,3 +88,8 @@ def test_the_json(tmp_path: Path) -> None:
     assert first["put_in"] == {"file": "/srv/shop/views.py", "line": 40}
     assert second["put_in"] is None
     assert json.loads(to_json([])) == []
+
+
+@pytest.mark.parametrize("kind", [*_REMEDIES, "kept object"])
+def test_what_a_report_says_is_explained(kind: str) -> None:
+    assert f"`{kind}`" in (ROOT / "docs" / "leaks.md").read_text()
