@@ -17,7 +17,7 @@ RECEIVER, HANDLER, FILTER, LOGGER = (
     "logging filter",
     "logger",
 )
-THREAD, FILE, SOCKET = "thread", "open file", "socket"
+THREAD, FILE, SOCKET, PIPE = "thread", "open file", "socket", "pipe"
 ENVIRONMENT, STATE, EXIT = "environment", "process state", "exit handler"
 MODULE, COLLECTOR = "module", "garbage collector callback"
 FINALIZER, KEPT = "finalizer", "kept object"
@@ -150,6 +150,7 @@ PLANTED = [
     Planted("open-file", FILE, str(jobs.PRICE_LIST)),
     Planted("file-by-name", FILE, f"{tempfile.gettempdir()}/shop-….csv"),
     Planted("socket", SOCKET, "socket"),
+    Planted("pipe", PIPE, "pipe", warm_up=50),  # each is two descriptors
     Planted("environment", ENVIRONMENT, "os.environ['SHOP_TENANT']", raw=True),
     Planted("variables", ENVIRONMENT, "os.environ['…']", raw=True),
     Planted("folder", STATE, "os.getcwd()", raw=True),

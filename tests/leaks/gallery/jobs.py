@@ -121,6 +121,21 @@ def listen_and_close(request: HttpRequest) -> HttpResponse:
         return answer(ear.fileno())
 
 
+# A pipe that nobody closes; the twin's is closed.
+
+
+def ask(request: HttpRequest) -> HttpResponse:
+    reading, _ = os.pipe2(os.O_NONBLOCK)  # defined: pipe; put in: pipe
+    return answer(os.get_blocking(reading))
+
+
+def ask_and_close(request: HttpRequest) -> HttpResponse:
+    ends = os.pipe2(os.O_NONBLOCK)
+    for end in ends:
+        os.close(end)
+    return answer(len(ends))
+
+
 urlpatterns = [
     path("leak/thread", start),
     path("clean/thread", start_and_wait),
@@ -134,4 +149,6 @@ urlpatterns = [
     path("clean/kept-file", keep_size_of_export),
     path("leak/socket", listen),
     path("clean/socket", listen_and_close),
+    path("leak/pipe", ask),
+    path("clean/pipe", ask_and_close),
 ]

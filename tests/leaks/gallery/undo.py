@@ -103,7 +103,10 @@ def _is_of_shop(number: int) -> bool:
     target = str((DESCRIPTORS / str(number)).readlink())
     if target == str(jobs.PRICE_LIST) or "/shop-127." in target:
         return True
-    if not stat.S_ISSOCK(os.fstat(number).st_mode):
+    mode = os.fstat(number).st_mode
+    if stat.S_ISFIFO(mode):
+        return not os.get_blocking(number)
+    if not stat.S_ISSOCK(mode):
         return False
     ear = socket.socket(fileno=os.dup(number))
     with ear:
