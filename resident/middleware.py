@@ -86,7 +86,8 @@ class ResetStateMiddleware:
 class LeakDetectionMiddleware:
     """Looks for what requests leave behind, while you develop. Right after ResetStateMiddleware.
 
-    Withdraws itself where DEBUG is off, and under ASGI, where requests of a thread overlap. When a
+    Withdraws itself where DEBUG is off, and under ASGI, where requests of a thread overlap; steps
+    aside where a request is rehearsed, as by `manage.py findleaks`, which looks by itself. When a
     request begins, it looks at what the one before it has left: only then is that one over, its
     body sent, its resetters run. Each leak is logged once, by `resident.leaks`, and listed in the
     admin.
@@ -101,12 +102,17 @@ class LeakDetectionMiddleware:
         # Here, so that a server which does not look has nothing of it in memory.
         from resident.leaks.detection import Detection  # noqa: PLC0415
         from resident.leaks.journal import journal  # noqa: PLC0415
+        from resident.leaks.visit import REHEARSED  # noqa: PLC0415
         from resident.leaks.watch import Watch  # noqa: PLC0415
 
         self._get_response = get_response
         self._detection = Detection(Watch(), journal)
+        self._rehearsed = REHEARSED
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if self._rehearsed in request.META:
+            rehearsed: HttpResponseBase = self._get_response(request)
+            return rehearsed
         end = self._detection.begin(request, request.method or "", request.path)
         try:
             response: HttpResponseBase = self._get_response(request)

@@ -19,14 +19,13 @@ from resident.conf import conf
 from resident.handler import Handler
 from resident.leaks.environ import Address, Data, Tokens, new_environ, repeated_environ
 from resident.leaks.transactions import Transactions
-from resident.leaks.visit import Visit
+from resident.leaks.visit import REHEARSED, Visit
 from resident.leaks.visitor import Arrival, Visitor, forget_session, has_sessions
 
 __all__ = ["Rehearsal", "RehearsedHandler", "Repetition", "WSGIApplication"]
 
 WSGIApplication = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-NOTE = "resident.leaks.note"
 DUMMY = "django.core.mail.backends.dummy.EmailBackend"
 
 
@@ -40,7 +39,7 @@ class RehearsedHandler(Handler):
     """A worker's; it notes the request of a rehearsal, and asks for no CSRF token there."""
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        if (note := request.META.get(NOTE)) is not None:
+        if (note := request.META.get(REHEARSED)) is not None:
             note.request = weakref.ref(request)
             request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # noqa: SLF001 - as Django's test client
         return super().get_response(request)
@@ -124,7 +123,7 @@ class Rehearsal:
         with self._transactions.savepoint(), self._arrival(tokens) as arrival:
             environ = self._environ(tokens, arrival)
             with self._transactions.watched():
-                self._reply = _serve(self._application, environ | {NOTE: note})
+                self._reply = _serve(self._application, environ | {REHEARSED: note})
             self._reply.forget_session(environ.get("HTTP_COOKIE", ""))
             strings = (tokens.word, tokens.address, *arrival.strings)
         return Visit(tuple(dict.fromkeys(strings)), arrival.numbers, note.request)

@@ -4,7 +4,10 @@ import weakref
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Visit"]
+__all__ = ["REHEARSED", "Visit"]
+
+REHEARSED = "resident.leaks.rehearsed"
+"""The key of the WSGI environ that says: this request is rehearsed, and looked at by others."""
 
 
 @dataclass(frozen=True)

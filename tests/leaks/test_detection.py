@@ -25,7 +25,7 @@ from resident.admin import LEAK_DETECTION
 from resident.leaks.detection import Detection
 from resident.leaks.journal import Journal, journal
 from resident.leaks.leak import Leak
-from resident.leaks.visit import Visit
+from resident.leaks.visit import REHEARSED, Visit
 from resident.middleware import LeakDetectionMiddleware
 from tests.evidence import Evidence
 from tests.granian import ROOT, clean_environment, eventually
@@ -214,6 +214,19 @@ def test_under_asgi_it_steps_aside() -> None:
 
     with pytest.raises(MiddlewareNotUsed):
         LeakDetectionMiddleware(view)
+
+
+@override_settings(DEBUG=True)
+def test_where_a_request_is_rehearsed_it_steps_aside() -> None:
+    middleware = LeakDetectionMiddleware(lambda _: HttpResponse())
+    rehearsed = RequestFactory().get("/")
+    rehearsed.META[REHEARSED] = object()
+    for _ in range(3):
+        middleware(rehearsed).close()
+    assert journal.requests == 0
+    for _ in range(3):
+        middleware(RequestFactory().get("/")).close()
+    assert journal.requests == 2
 
 
 NOT_LOADED = """
