@@ -69,14 +69,19 @@ class DatabaseSession:
         return known
 
     def _connecting(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
-        for known in self._connections_of_thread():
-            if known.wrapper is connection:
-                known.connecting()
+        for known in self._known(connection):
+            known.connecting()
 
     def _connected(self, *, connection: BaseDatabaseWrapper, **_: object) -> None:
-        for known in self._connections_of_thread():
-            if known.wrapper is connection:
-                known.connected()
+        for known in self._known(connection):
+            known.connected()
+
+    def _known(self, wrapper: BaseDatabaseWrapper) -> list["_Connection"]:
+        """None where no request of this thread has begun: looking at them then would end a pool
+        that this connection has just come from.
+        """
+        known: list[_Connection] = vars(self._thread).get("connections", [])
+        return [connection for connection in known if connection.wrapper is wrapper]
 
 
 class _Before:

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -528,6 +529,23 @@ def test_a_pool_in_a_transaction_is_not_made_anew(connect: Connect) -> None:
         thread.session = DatabaseSession()
         thread.request(run(WRITE))
         assert ask(thread.wrapper, COUNT) == 2
+
+
+def test_a_thread_that_serves_no_request_keeps_the_connection_it_makes(
+    connect: Connect, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Though the pool it comes from is not resident's yet."""
+    thread = connect("pool", mode="never")
+
+    def count_in_thread() -> Any:
+        with django_db_blocker.unblock():
+            wrapper = thread_connections()["default"]
+            counted = ask(wrapper, COUNT)
+            wrapper.close()
+            return counted
+
+    with override_settings(RESIDENT_SESSION="always"), ThreadPoolExecutor() as threads:
+        assert threads.submit(count_in_thread).result() == thread.ask(COUNT)
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("always", 1), ("when changed", 0), ("never", 0)])

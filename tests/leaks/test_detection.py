@@ -353,7 +353,7 @@ def serve(handler: WSGIHandler, path: str) -> None:
     assert said == ["200 OK"]
 
 
-def until(found: Callable[[], object], seconds: float = 60) -> Iterator[int]:
+def until(found: Callable[[], object], seconds: float = 300) -> Iterator[int]:
     """Numbers, until something is found; fails the test where that takes too long."""
     deadline = time.monotonic() + seconds
     for number in count():
