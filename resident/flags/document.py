@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 
 from resident.exceptions import FlagsError
 
-__all__ = ["Document", "Flag", "parse"]
+__all__ = ["Document", "Flag", "parse", "shares"]
 
 FlagType = Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"]
 MatchType = Literal["ALL_SEGMENT_MATCH_TYPE", "ANY_SEGMENT_MATCH_TYPE"]
@@ -189,7 +189,7 @@ class Document(_Part):
                 "eval_rollouts": {flag.key: list(_rollouts(flag)) for flag in self.flags},
                 "eval_distributions": {
                     rule_id: [
-                        {"rule_id": rule_id, **share.model_dump()} for share in _shares(flag, rule)
+                        {"rule_id": rule_id, **share.model_dump()} for share in shares(flag, rule)
                     ]
                     for flag in self.flags
                     for rule_id, _, rule in _numbered(flag)
@@ -283,7 +283,7 @@ def _constraint(constraint: Constraint) -> dict[str, Any]:
     return written
 
 
-def _shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:
+def shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:
     """The rule's shares up to 100 percent, filled up by what the server gives to the rest.
 
     The engine stretches or squeezes other sums: to it, 30 percent of one variant would be all.
