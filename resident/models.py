@@ -1,14 +1,18 @@
 """What the admin lists and no database holds: with a content type, and a permission to view it."""
 
+from typing import TypeVar
+
 from django.db import models
 
-__all__ = ["Leak"]
+__all__ = ["Flag", "Leak"]
+
+T = TypeVar("T", bound=models.Model)
 
 
-class InNoTable(models.Manager["Leak"]):
+class InNoTable(models.Manager[T]):
     """Finds nothing, and asks no database: also where `dumpdata` goes through all models."""
 
-    def get_queryset(self) -> models.QuerySet["Leak"]:
+    def get_queryset(self) -> models.QuerySet[T]:
         return super().get_queryset().none()
 
 
@@ -19,7 +23,7 @@ class Leak(models.Model):
 
     name = models.CharField(primary_key=True, max_length=255, editable=False)
 
-    objects = InNoTable()
+    objects = InNoTable["Leak"]()
 
     class Meta:
         managed = False
@@ -27,3 +31,18 @@ class Leak(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Flag(models.Model):
+    """Stands for the flags that this process serves, likewise."""
+
+    key = models.CharField(primary_key=True, max_length=255, editable=False)
+
+    objects = InNoTable["Flag"]()
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.key

@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from django.urls import NoReverseMatch, reverse
 
 from resident import models
-from resident.admin import LEAK_DETECTION
+from resident.admin.leak import LEAK_DETECTION
 from resident.leaks.journal import journal
 from resident.leaks.leak import Leak
 from tests.leaks.examples import CACHE, SEEN

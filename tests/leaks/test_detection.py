@@ -21,7 +21,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, RequestFactory, override_settings
 
-from resident.admin import LEAK_DETECTION
+from resident.admin.leak import LEAK_DETECTION
 from resident.leaks.detection import Detection
 from resident.leaks.journal import Journal, journal
 from resident.leaks.leak import Leak

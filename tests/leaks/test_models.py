@@ -1,4 +1,4 @@
-"""The model that stands for leaks is in no table, and is in nobody's way."""
+"""The models that stand for leaks and flags are in no table, and in nobody's way."""
 
 import json
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from resident.models import Leak
+from resident.models import Flag, Leak
 from tests.databases import PostgreSQL
 from tests.granian import ROOT, clean_environment
 
@@ -34,11 +34,11 @@ print([name for name in connection.introspection.table_names() if "resident" in 
 
 TESTS = """
 from django.test import TestCase
-from resident.models import Leak
+from resident.models import Flag, Leak
 
 class Story(TestCase):
     def test_it(self):
-        self.assertEqual(list(Leak.objects.all()), [])
+        self.assertEqual([*Leak.objects.all(), *Flag.objects.all()], [])
 """
 
 
@@ -94,7 +94,10 @@ def test_every_command_goes_on_as_without_it(tmp_path: Path, database: dict[str,
     assert "not yet reflected" not in again
     site.manage("migrate", "--run-syncdb")
     assert "No changes detected" in site.manage("makemigrations", "--check", "--dry-run")
-    assert site.python("-c", PERMISSIONS).split("\n")[:2] == ["('view_leak',)", "[]"]
+    assert site.python("-c", PERMISSIONS).split("\n")[:2] == [
+        "('view_flag',) ('view_leak',)",
+        "[]",
+    ]
     assert "no issues" in site.manage("check", "--database", "default")
     dumped = json.loads(site.manage("dumpdata"))
     assert not [row for row in dumped if row["model"].startswith("resident")]
@@ -113,5 +116,6 @@ def test_it_needs_neither_users_nor_content_types(tmp_path: Path) -> None:
     assert site.manage("dumpdata").strip() == "[]"
 
 
-def test_it_is_called_as_the_leak_is() -> None:
+def test_each_is_called_as_what_it_stands_for() -> None:
     assert str(Leak(name="shop.pricing.CACHE['…']")) == "shop.pricing.CACHE['…']"
+    assert str(Flag(key="basket")) == "basket"

@@ -1,4 +1,4 @@
-"""The page that resident adds to Django's admin."""
+"""The page of leaks: what LeakDetectionMiddleware has found in this process."""
 
 import os
 from collections.abc import Iterator

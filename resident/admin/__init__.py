@@ -1,0 +1,5 @@
+"""The pages that resident adds to Django's admin."""
+
+from resident.admin.leak import LeakAdmin
+
+__all__ = ["LeakAdmin"]
