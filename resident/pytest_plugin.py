@@ -1,4 +1,4 @@
-"""The pytest plugin: the fixture `find_leaks`, and the option `--find-leaks`.
+"""The pytest plugin: the fixtures `find_leaks` and `override_flag`, the option `--find-leaks`.
 
 It is loaded wherever resident is installed, also where nothing is a Django project's: so it imports
 nothing before it is asked for.
@@ -9,7 +9,7 @@ import logging
 import sys
 import unittest
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resident.recording import Made
     from resident.stage import Stage
 
-__all__ = ["FindLeaks", "Leaks", "find_leaks"]
+__all__ = ["FindLeaks", "Leaks", "OverrideFlag", "find_leaks", "override_flag"]
 
 LOOKED = "resident_looked"
 """The attribute of a test's report that says how many of its requests were looked at, and not."""
@@ -92,6 +92,43 @@ def find_leaks(request: pytest.FixtureRequest) -> FindLeaks:
     with a client.
     """
     return FindLeaks(request.node)
+
+
+class OverrideFlag:
+    """What the fixture gives; lives as long as a test."""
+
+    def __init__(self, held: ExitStack) -> None:
+        self._held = held
+
+    def __repr__(self) -> str:
+        return "override_flag"
+
+    def __call__(
+        self,
+        key: str,
+        value: bool | str | None,
+        *,
+        attachment: Any = None,
+        namespace: str | None = None,
+    ) -> None:
+        """Let a flag give this answer until the test ends.
+
+        The arguments are those of `resident.testing.override_flag`, which also ends earlier.
+        """
+        from resident.testing import override_flag  # noqa: PLC0415 - only when it is asked for
+
+        override = override_flag(key, value, attachment=attachment, namespace=namespace)
+        self._held.enter_context(override)
+
+
+@pytest.fixture
+def override_flag() -> Iterator[OverrideFlag]:
+    """What lets a flag give one answer until the test ends: `override_flag("new_checkout", True)`.
+
+    It holds from the call on, in every thread; the last one for a flag wins.
+    """
+    with ExitStack() as held:
+        yield OverrideFlag(held)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,7 +1,7 @@
 """What a test says that flags answer, whatever their source has."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
@@ -67,7 +67,17 @@ class Overrides:
 
     def _publish(self, held: tuple[Override, ...]) -> None:
         self._held = held
-        self.values = MappingProxyType({it.place: it.value for it in held})
+        self.values = MappingProxyType(_values(held))
+
+
+def _values(held: Iterable[Override]) -> dict[str, Answer]:
+    values: dict[str, Answer] = {}
+    for override in held:
+        if override.namespace is None:  # it also covers what older ones say of one namespace
+            covered = f"/{override.key}"
+            values = {place: it for place, it in values.items() if not place.endswith(covered)}
+        values[override.place] = override.value
+    return values
 
 
 overrides = Overrides()

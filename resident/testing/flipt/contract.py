@@ -1,24 +1,16 @@
-"""What Flipt v1 serves, under which path, and for whom."""
+"""Which path is which route, and whom it is for."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Self
 from urllib.parse import unquote
 
-from resident.testing.flipt import flags, namespaces, rollouts, rules, segments
-from resident.testing.flipt.document import Audience, Documents
-from resident.testing.flipt.evaluation import Evaluator
 from resident.testing.flipt.message import Message
 from resident.testing.flipt.reply import Reply
 from resident.testing.flipt.status import Code, StatusError, unauthenticated
-from resident.testing.flipt.store import Store
+from resident.testing.flipt.streams import Stream
 from resident.testing.flipt.tokens import Tokens, check_scope
-
-_ACCEPTED = "x-flipt-accept-server-version"
-_NAMESPACES = "/api/v1/namespaces"
-_NAMESPACE = f"{_NAMESPACES}/{{namespaceKey}}"
-_FLAG = f"{_NAMESPACE}/flags/{{flagKey}}"
-_SEGMENT = f"{_NAMESPACE}/segments/{{segmentKey}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +37,18 @@ class Route:
     method: str
     template: tuple[str, ...]
     access: Access
-    answer: Callable[[Call], Reply]
+    answer: Callable[[Call], Reply | Stream]
+
+    @classmethod
+    def at(cls, place: str, access: Access, answer: Callable[[Call], Reply | Stream]) -> Self:
+        """The route of a place such as `GET /api/v1/namespaces/{namespaceKey}`."""
+        method, _, path = place.partition(" ")
+        return cls(method, tuple(path.split("/")), access, answer)
+
+    @classmethod
+    def of(cls, place: str, access: Access, answer: Callable[[Message], Message]) -> Self:
+        """The route of a place whose answer needs the message alone."""
+        return cls.at(place, access, lambda call: Reply.of(answer(call.message)))
 
     def match(self, parts: list[str]) -> Message | None:
         """The fields in the path, None where it is another path."""
@@ -61,11 +64,10 @@ class Route:
 class Contract:
     """Every route of a server."""
 
-    def __init__(self, store: Store, tokens: Tokens, evaluator: Evaluator) -> None:
+    def __init__(self, routes: Iterable[Route], tokens: Tokens) -> None:
         self._tokens = tokens
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
-        routes = (*_public(store, tokens), *_authentication(tokens))
-        for route in (*routes, *_management(store), *_snapshots(store), *_evaluation(evaluator)):
+        for route in routes:
             shape = (route.method, len(route.template))
             self._by_shape.setdefault(shape, []).append(route)
 
@@ -99,139 +101,3 @@ class Contract:
             if fields is not None:
                 return route, fields
         return None
-
-
-def _public(store: Store, tokens: Tokens) -> Iterable[Route]:
-    method = {"method": "METHOD_TOKEN", "enabled": True, "sessionCompatible": False}
-    info = _info(store, tokens)
-    yield _route("GET /health", Access.ANYONE, lambda _: {"status": "SERVING"})
-    yield _route("GET /auth/v1/method", Access.ANYONE, lambda _: {"methods": [method]})
-    # Not public where authentication is required: Flipt's option for that never worked.
-    yield _route("GET /meta/info", Access.UNSCOPED, lambda _: info)
-
-
-def _info(store: Store, tokens: Tokens) -> Message:
-    info = {"version": f"v{store.version}", "updateAvailable": False, "isRelease": True}
-    if not store.version.tells_configuration:
-        return info
-    configuration = {
-        "authentication": {"required": tokens.required},
-        "storage": {"type": "database"},
-    }
-    return {**info, **configuration}
-
-
-def _authentication(tokens: Tokens) -> Iterable[Route]:
-    def itself(call: Call) -> Reply:
-        if call.authentication is None:
-            raise unauthenticated()
-        return Reply.of(call.authentication)
-
-    yield Route("GET", _template("/auth/v1/self"), Access.UNSCOPED, itself)
-    for place, answer in (
-        ("POST /auth/v1/method/token", tokens.create),
-        ("GET /auth/v1/tokens", tokens.listed),
-        ("GET /auth/v1/tokens/{id}", tokens.get),
-        ("DELETE /auth/v1/tokens/{id}", tokens.delete),
-    ):
-        yield _route(place, Access.UNSCOPED, answer)
-
-
-def _management(store: Store) -> Iterable[Route]:
-    for place, answer in _MANAGEMENT.items():
-        method, _, path = place.partition(" ")
-        access = Access.SCOPED if "{" in path else Access.UNSCOPED
-        yield Route(method, _template(path), access, _locked(store, answer))
-
-
-def _locked(store: Store, answer: Callable[[Store, Message], Message]) -> Callable[[Call], Reply]:
-    def reply(call: Call) -> Reply:
-        # Written while nothing else changes the records that the answer is made of.
-        with store.lock:
-            return Reply.of(answer(store, call.message))
-
-    return reply
-
-
-def _snapshots(store: Store) -> Iterable[Route]:
-    documents = Documents(store)
-    heard = _ACCEPTED if store.version.forwards_accepted_version else f"grpc-metadata-{_ACCEPTED}"
-
-    def snapshot(call: Call) -> Reply:
-        audience = Audience.accepting(call.headers.get(heard, ""))
-        return _snapshot(documents, call, audience)
-
-    yield Route(
-        "GET",
-        _template("/internal/v1/evaluation/snapshot/namespace/{namespaceKey}"),
-        Access.SCOPED if store.version.scopes_snapshots else Access.UNSCOPED,
-        snapshot,
-    )
-
-
-def _evaluation(evaluator: Evaluator) -> Iterable[Route]:
-    yield _route("POST /evaluate/v1/boolean", Access.SCOPED, evaluator.boolean)
-    yield _route("POST /evaluate/v1/variant", Access.SCOPED, evaluator.variant)
-    yield _route("POST /evaluate/v1/batch", Access.SCOPED, evaluator.batch)
-
-
-def _snapshot(documents: Documents, call: Call, audience: Audience) -> Reply:
-    document = documents.get(call.message, audience)
-    compressed = "gzip" in call.headers.get("accept-encoding", "")
-    headers = [("Etag", document.etag)] if document.etag else []
-    if compressed:
-        headers += [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")]
-    # As sent: without quotes, and compared to the letter.
-    if document.etag and call.headers.get("if-none-match") == document.etag:
-        return Reply(304, b"", tuple(headers))
-    return Reply(200, document.compressed if compressed else document.body, tuple(headers))
-
-
-def _route(place: str, access: Access, answer: Callable[[Message], Message]) -> Route:
-    method, _, path = place.partition(" ")
-    return Route(method, _template(path), access, lambda call: Reply.of(answer(call.message)))
-
-
-def _template(path: str) -> tuple[str, ...]:
-    return tuple(path.split("/"))
-
-
-_MANAGEMENT: Mapping[str, Callable[[Store, Message], Message]] = {
-    f"GET {_NAMESPACES}": namespaces.listed,
-    f"POST {_NAMESPACES}": namespaces.create,
-    f"GET {_NAMESPACE}": namespaces.get,
-    f"PUT {_NAMESPACE}": namespaces.update,
-    f"DELETE {_NAMESPACE}": namespaces.delete,
-    f"GET {_NAMESPACE}/flags": flags.listed,
-    f"POST {_NAMESPACE}/flags": flags.create,
-    f"GET {_NAMESPACE}/flags/{{key}}": flags.get,
-    f"PUT {_NAMESPACE}/flags/{{key}}": flags.update,
-    f"DELETE {_NAMESPACE}/flags/{{key}}": flags.delete,
-    f"POST {_FLAG}/variants": flags.create_variant,
-    f"PUT {_FLAG}/variants/{{id}}": flags.update_variant,
-    f"DELETE {_FLAG}/variants/{{id}}": flags.delete_variant,
-    f"GET {_FLAG}/rules": rules.listed,
-    f"POST {_FLAG}/rules": rules.create,
-    # The word stands before the wildcard that would take it for an id.
-    f"PUT {_FLAG}/rules/order": rules.order,
-    f"GET {_FLAG}/rules/{{id}}": rules.get,
-    f"PUT {_FLAG}/rules/{{id}}": rules.update,
-    f"DELETE {_FLAG}/rules/{{id}}": rules.delete,
-    f"POST {_FLAG}/rules/{{ruleId}}/distributions": rules.create_distribution,
-    f"PUT {_FLAG}/rules/{{ruleId}}/distributions/{{id}}": rules.update_distribution,
-    f"DELETE {_FLAG}/rules/{{ruleId}}/distributions/{{id}}": rules.delete_distribution,
-    f"GET {_FLAG}/rollouts": rollouts.listed,
-    f"POST {_FLAG}/rollouts": rollouts.create,
-    f"PUT {_FLAG}/rollouts/order": rollouts.order,
-    f"GET {_FLAG}/rollouts/{{id}}": rollouts.get,
-    f"PUT {_FLAG}/rollouts/{{id}}": rollouts.update,
-    f"DELETE {_FLAG}/rollouts/{{id}}": rollouts.delete,
-    f"GET {_NAMESPACE}/segments": segments.listed,
-    f"POST {_NAMESPACE}/segments": segments.create,
-    f"GET {_NAMESPACE}/segments/{{key}}": segments.get,
-    f"PUT {_NAMESPACE}/segments/{{key}}": segments.update,
-    f"DELETE {_NAMESPACE}/segments/{{key}}": segments.delete,
-    f"POST {_SEGMENT}/constraints": segments.create_constraint,
-    f"PUT {_SEGMENT}/constraints/{{id}}": segments.update_constraint,
-    f"DELETE {_SEGMENT}/constraints/{{id}}": segments.delete_constraint,
-}
