@@ -15,6 +15,7 @@ from resident.exceptions import ConfigurationError
 __all__ = ["EXCLUDE", "RESETTERS", "conf"]
 
 NO_SECRETS = {"BACKEND": "resident.secrets.environment.Environment", "OPTIONS": {"values": {}}}
+COOKIE = re.compile(r"[-_A-Za-z0-9]+")
 FALLBACKS = ("", "features", "defaults")
 SESSION = ("always", "when changed", "never")
 UNDO = ("when alone", "always", "never")
@@ -133,6 +134,22 @@ class Settings:
                 remedy=f"use one of {', '.join(map(repr, FALLBACKS))}.",
             )
         return str(fallback)
+
+    @property
+    def flags_context(self) -> str:
+        """RESIDENT_FLAGS["CONTEXT"]: dotted path of what gives a request's properties."""
+        return str(self._flags.get("CONTEXT", "resident.flags.context.of_request"))
+
+    @property
+    def flags_cookie(self) -> str:
+        """RESIDENT_FLAGS["COOKIE"]: name of the cookie with an anonymous visitor's id."""
+        name = self._flags.get("COOKIE", "resident_visitor")
+        if not isinstance(name, str) or not COOKIE.fullmatch(name):
+            raise ConfigurationError(
+                f"RESIDENT_FLAGS['COOKIE'] is {name!r}, which is not the name of a cookie.",
+                remedy="use letters, digits, '-' and '_'.",
+            )
+        return name
 
     @property
     def resetters(self) -> list[str]:

@@ -11,11 +11,12 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from resident.flags import visitor
 from resident.isolation.context import ISOLATED, RequestContexts, Visit
 from resident.isolation.resetters import Resetters
 from resident.worker import worker
 
-__all__ = ["LeakDetectionMiddleware", "ResetStateMiddleware"]
+__all__ = ["LeakDetectionMiddleware", "ResetStateMiddleware", "VisitorMiddleware"]
 
 GetResponse = Callable[[HttpRequest], Any]
 
@@ -120,6 +121,37 @@ class LeakDetectionMiddleware:
             end()
             raise
         response._resource_closers.append(end)  # type: ignore[attr-defined] # noqa: SLF001 - as above
+        return response
+
+
+class VisitorMiddleware:
+    """Keeps an id for a visitor who has not logged in, where a flag asks for one: in a cookie.
+
+    Behind a middleware that keeps answers (UpdateCacheMiddleware), as the answer then varies by
+    the cookie, and before all that asks flags. An id that is made when the headers are out, as by
+    a streaming body, ends with the request.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self._get_response = get_response
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        visitor.expect(request)
+        if self._is_async:
+            return self._answer_async(request)
+        response: HttpResponseBase = self._get_response(request)
+        visitor.remember(request, response)
+        return response
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
+        response: HttpResponseBase = await self._get_response(request)
+        visitor.remember(request, response)
         return response
 
 
