@@ -62,7 +62,17 @@ class SecretsError(ResidentError):
 
 
 class FlagsError(ResidentError):
-    """Flags could not be had: the source is away, refuses, or holds no valid document."""
+    """Flags could not be had: the source is away, refuses, or holds no valid document.
+
+    Args:
+        problem: as of every error.
+        kind: the same in a word or two, with no host and no path: for metrics, and whoever asks.
+        others: as of every error.
+    """
+
+    def __init__(self, problem: str, *, kind: str = "invalid", **others: Any) -> None:
+        super().__init__(problem, **others)
+        self.kind = kind
 
 
 class ProvisionError(ResidentError):

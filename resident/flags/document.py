@@ -5,6 +5,8 @@ snake_case, keyed by flag, and must have every key: an engine that misses one ev
 namespace, and says nothing. So the document is checked here, and the snapshot is written in full.
 """
 
+import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -36,6 +38,7 @@ ConstraintType = Literal[
 ]
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+EVERYBODY = 100.0  # percent
 SMALLEST_SHARE = 0.05  # percent; the engine counts in thousandths
 
 
@@ -60,6 +63,11 @@ class Constraint(_Part):
     operator: str
     value: str = ""
 
+    @property
+    def goes_by_id(self) -> bool:
+        """Whether it looks at the entity's id."""
+        return self.type == "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
+
 
 class Segment(_Part):
     """A group of entities: those that match all, or any, of its constraints."""
@@ -67,6 +75,20 @@ class Segment(_Part):
     key: str
     match_type: MatchType
     constraints: Annotated[list[Constraint], BeforeValidator(_or_empty)] = []
+
+    @property
+    def goes_by_id(self) -> bool:
+        """Whether one of its constraints does."""
+        return any(constraint.goes_by_id for constraint in self.constraints)
+
+
+def _json(attachment: str) -> str:
+    if attachment:
+        json.loads(attachment)
+    return attachment
+
+
+Attachment = Annotated[str, AfterValidator(_json)]
 
 
 def _in_order(segments: list[Segment]) -> list[Segment]:
@@ -84,12 +106,22 @@ class SegmentRollout(_Part):
     segment_operator: SegmentOperator = "OR_SEGMENT_OPERATOR"
     segments: Segments = []
 
+    @property
+    def goes_by_id(self) -> bool:
+        """Whether one of its segments does."""
+        return any(segment.goes_by_id for segment in self.segments)
+
 
 class ThresholdRollout(_Part):
     """The answer for a percentage (0 to 100) of all entities."""
 
     percentage: float = 0.0
     value: bool = False
+
+    @property
+    def goes_by_id(self) -> bool:
+        """Whether it is for some, and not for others."""
+        return 0 < self.percentage < EVERYBODY
 
 
 class Rollout(_Part):
@@ -103,7 +135,7 @@ class Distribution(_Part):
     """The share (0 to 100 percent) of one variant in a rule."""
 
     variant_key: str
-    variant_attachment: str = ""
+    variant_attachment: Attachment = ""
     rollout: float = 0.0
 
 
@@ -114,6 +146,12 @@ class Rule(_Part):
     segment_operator: SegmentOperator = "OR_SEGMENT_OPERATOR"
     segments: Segments = []
     distributions: Annotated[list[Distribution], BeforeValidator(_or_empty)] = []
+
+    @property
+    def goes_by_id(self) -> bool:
+        """Whether variants are shared out, or one of its segments looks at the id."""
+        shared = any(0 < share.rollout < EVERYBODY for share in self.distributions)
+        return shared or any(segment.goes_by_id for segment in self.segments)
 
     def once(self, times: int) -> "Rule":
         """The rule without what a server that wrote it so many times repeated in it."""
@@ -127,7 +165,7 @@ class DefaultVariant(_Part):
 
     id: str = ""
     key: str
-    attachment: str = ""
+    attachment: Attachment = ""
 
 
 class Flag(_Part):
@@ -158,7 +196,29 @@ class Flag(_Part):
     @property
     def is_constant(self) -> bool:
         """Whether it answers the same to everybody."""
-        return not self.rules and not self.rollouts
+        if not self.is_boolean:
+            return not self.enabled or not self.rules
+        return len({rollout.value for rollout in self._steps()}) == 1
+
+    @property
+    def has_percentage(self) -> bool:
+        """Whether the answer depends on the entity's id: on its share, or on what it is."""
+        if self.is_constant:
+            return False
+        if self.is_boolean:
+            return any(step.goes_by_id for step in self._steps())
+        return any(rule.goes_by_id for rule in self.rules)
+
+    def _steps(self) -> Iterator["SegmentRollout | ThresholdRollout"]:
+        """What decides about a boolean flag, down to what decides about everybody that is left."""
+        for rollout in self.rollouts:
+            if rollout.segment is not None:
+                yield rollout.segment
+            elif rollout.threshold is not None and rollout.threshold.percentage > 0:
+                yield rollout.threshold
+                if rollout.threshold.percentage >= EVERYBODY:
+                    return
+        yield ThresholdRollout(percentage=EVERYBODY, value=self.enabled)
 
 
 class Namespace(_Part):
@@ -177,6 +237,11 @@ class Document(_Part):
     def empty(cls, namespace: str = "default") -> "Document":
         """A namespace without flags."""
         return cls(namespace=Namespace(key=namespace))
+
+    @property
+    def digest(self) -> str:
+        """A short name of its content: the same for equal documents."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
 
     def snapshot(self) -> dict[str, Any]:
         """The same in the form that Flipt's engine reads."""
@@ -288,7 +353,7 @@ def shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:
 
     The engine stretches or squeezes other sums: to it, 30 percent of one variant would be all.
     """
-    left = 100.0
+    left = EVERYBODY
     for share in rule.distributions:
         rollout = min(share.rollout, left)
         left = round(left - rollout, 6)
