@@ -38,6 +38,7 @@ ConstraintType = Literal[
 ]
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+ENTITY_ID = "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
 EVERYBODY = 100.0  # percent
 SMALLEST_SHARE = 0.05  # percent; the engine counts in thousandths
 
@@ -63,11 +64,6 @@ class Constraint(_Part):
     operator: str
     value: str = ""
 
-    @property
-    def goes_by_id(self) -> bool:
-        """Whether it looks at the entity's id."""
-        return self.type == "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
-
 
 class Segment(_Part):
     """A group of entities: those that match all, or any, of its constraints."""
@@ -78,8 +74,8 @@ class Segment(_Part):
 
     @property
     def goes_by_id(self) -> bool:
-        """Whether one of its constraints does."""
-        return any(constraint.goes_by_id for constraint in self.constraints)
+        """Whether one of its constraints looks at the entity's id."""
+        return any(constraint.type == ENTITY_ID for constraint in self.constraints)
 
 
 def _json(attachment: str) -> str:
