@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -204,6 +205,18 @@ class Flag(_Part):
         if self.is_boolean:
             return any(step.goes_by_id for step in self._steps())
         return any(rule.goes_by_id for rule in self.rules)
+
+    @cached_property
+    def asks_for(self) -> tuple[bool, frozenset[str]]:
+        """What decides the answer: whether the entity's id, and which properties of the context."""
+        segmented = [it.segment for it in self.rollouts if it.segment is not None]
+        constraints = [
+            constraint
+            for part in (*segmented, *self.rules)
+            for segment in part.segments
+            for constraint in segment.constraints
+        ]
+        return self.has_percentage, frozenset(it.property for it in constraints)
 
     def _steps(self) -> Iterator["SegmentRollout | ThresholdRollout"]:
         """What decides about a boolean flag, down to what decides about everybody that is left."""
