@@ -73,18 +73,21 @@ class Stay:
 
     Attributes:
         generation: what it sees; None when it has ended.
+        kept: what it was given of a resource that changes by itself, and is to be given again.
         is_makers: whether what it opens belongs to that generation, which is still being made.
     """
 
-    __slots__ = ("generation", "is_makers")
+    __slots__ = ("generation", "is_makers", "kept")
 
     def __init__(self, generation: Generation, *, is_makers: bool = False) -> None:
         self.generation: Generation | None = generation
+        self.kept: dict[Any, Any] = {}
         self.is_makers = is_makers
 
     def end(self) -> None:
         """Let go; what was replaced meanwhile may be closed now."""
         self.generation = None
+        self.kept.clear()
 
     def __enter__(self) -> Self:
         return self

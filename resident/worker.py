@@ -37,6 +37,7 @@ __all__ = ["Resource", "Worker", "depends_on", "keeper", "secrets", "worker"]
 
 logger = logging.getLogger(__name__)
 
+S = TypeVar("S")
 T = TypeVar("T")
 Resource = Callable[["Worker"], Iterator[T]]
 
@@ -107,6 +108,20 @@ class Worker:
         generation = (stay and stay.generation) or self._generation
         opened = generation.opened.get(resource)
         return opened.value if opened else self._open(resource)
+
+    def kept(self, resource: Resource[T], look: Callable[[T], S]) -> S:
+        """What a look at the resource gives; in a request, what its first look gave.
+
+        For a resource that replaces what it has as a whole, such as the flags.
+        """
+        stay = self._stay.get()
+        if stay is None or stay.generation is None:
+            return look(self.get(resource))
+        kept: S | None = stay.kept.get(resource)
+        if kept is None:
+            # Threads of one request may come at once: the first gives it to all of them.
+            kept = stay.kept.setdefault(resource, look(self.get(resource)))
+        return kept
 
     def open(self, *resources: Resource[Any]) -> None:
         """Open these resources, in order; those that are open stay.

@@ -9,15 +9,16 @@ from typing import TypeVar
 
 from resident.exceptions import FlagsError
 from resident.flags.document import Document
-from resident.flags.engine import Engine, EngineError, Variant
+from resident.flags.engine import Variant
+from resident.flags.snapshot import Snapshot
 from resident.flags.sources import Source
+from resident.flags.subject import Subject as _Subject
 from resident.transport import retried
 
 __all__ = ["FlagClient", "Subject"]
 
 logger = logging.getLogger("resident.flags")
 
-MOST_SAID = 1000  # keys may come from outside; what was said must not grow with them
 
 T = TypeVar("T")
 Subject = Callable[[], tuple[str, Mapping[str, str]]]
@@ -49,11 +50,11 @@ class FlagClient:
         self._interval = interval
         self._deadline = deadline
         self._fallback = fallback
-        self._engine: Engine | None = None
+        self.namespace = "default"
+        self.snapshots: Mapping[str, Snapshot] = {}
         self._problem = ""
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="resident-flags", daemon=True)
-        self._said: set[str] = set()
 
     def start(self) -> None:
         """Read the flags, and follow their changes from now on.
@@ -77,29 +78,17 @@ class FlagClient:
 
     def boolean(self, key: str, subject: Subject, *, default: bool) -> bool:
         """Whether a boolean flag is on; the default where it can't be told."""
-        engine = self._engine
-        constant = engine.constants.get(key) if engine else None
-        if constant is not None:
-            return constant
-        return self._evaluated(engine, key, lambda engine: engine.boolean(key, *subject()), default)
+        snapshot = next(iter(self.snapshots.values()), None)
+        if snapshot is None:
+            return default
+        return snapshot.boolean(key, lambda: _Subject(*subject()), default)
 
     def variant(self, key: str, subject: Subject, *, default: Variant | None) -> Variant | None:
         """The variant of a flag; the default where no variant was given out, or can be told."""
-        return self._evaluated(
-            self._engine, key, lambda engine: engine.variant(key, *subject()) or default, default
-        )
-
-    def _evaluated(
-        self, engine: Engine | None, key: str, evaluate: Callable[[Engine], T], default: T
-    ) -> T:
-        if engine is None or key not in engine.flags:
-            self._say_once(key, "flag %r is unknown to %s; it gives its default", key, self._source)
+        snapshot = next(iter(self.snapshots.values()), None)
+        if snapshot is None:
             return default
-        try:
-            return evaluate(engine)
-        except EngineError as error:
-            self._say_once(key, "flag %r gives its default: %s", key, error)
-            return default
+        return snapshot.variant(key, lambda: _Subject(*subject()), default)
 
     def _follow(self) -> None:
         while not self._stopped.wait(self._interval * random.uniform(0.9, 1.1)):  # noqa: S311
@@ -124,7 +113,14 @@ class FlagClient:
 
     def _publish(self, document: Document) -> None:
         began = time.perf_counter()
-        self._engine = Engine(document)
+        snapshot = Snapshot(
+            document,
+            origin="server",
+            place=str(self._source),
+            before=self.snapshots.get(document.namespace.key),
+        )
+        self.namespace = document.namespace.key
+        self.snapshots = {self.namespace: snapshot}
         milliseconds = (time.perf_counter() - began) * 1000
         count = len(document.flags)
         logger.info("flags from %s: %d, in use in %.0f ms", self._source, count, milliseconds)
@@ -135,8 +131,3 @@ class FlagClient:
         logger.error("Starting without current flags, which are taken up later: %s", error)
         self._problem = error.problem
         return self._fallback()
-
-    def _say_once(self, key: str, message: str, *args: object) -> None:
-        if key not in self._said and len(self._said) < MOST_SAID:
-            self._said.add(key)
-            logger.warning(message, *args)

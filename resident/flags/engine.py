@@ -3,7 +3,8 @@
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
@@ -13,27 +14,33 @@ from flipt_client.models import ClientOptions, ErrorStrategy
 
 from resident.exceptions import FlagsError
 from resident.flags.document import Document, Flag
+from resident.flags.subject import Subject
 
-__all__ = ["Engine", "Variant"]
+__all__ = ["NOBODY", "Engine", "EngineError", "Variant"]
 
 NOBODY = "anonymous"
+EngineError = FliptError
 
 
 class Variant(str):
-    """The key of a variant, with what is attached to it.
+    """The key of a variant, with what is attached to it: JSON, "" for none."""
 
-    Attributes:
-        attachment: the variant's JSON, parsed; None where it has none.
-    """
+    __slots__ = ("_attachment",)
 
-    __slots__ = ("attachment",)
-
-    attachment: Any
+    _attachment: str
 
     def __new__(cls, key: str, attachment: str = "") -> Self:
         variant = super().__new__(cls, key)
-        variant.attachment = json.loads(attachment) if attachment else None
+        variant._attachment = attachment
         return variant
+
+    @property
+    def attachment(self) -> Any:
+        """The variant's JSON, parsed; None where it has none.
+
+        Parsed anew each time: many requests get the same variant, and one may change what it gets.
+        """
+        return json.loads(self._attachment) if self._attachment else None
 
 
 class Engine:
@@ -44,7 +51,7 @@ class Engine:
 
     Attributes:
         flags: the flags that it knows, by key.
-        constants: the answers of boolean flags that ask nobody who they are.
+        constants: the answers of flags that ask nobody who they are.
 
     Raises:
         FlagsError: the engine did not take the document.
@@ -54,22 +61,48 @@ class Engine:
         self.flags: Mapping[str, Flag] = {flag.key: flag for flag in document.flags}
         self._client = _Client(_offline(document))
         self._check_loaded(document.namespace.key)
-        self.constants: Mapping[str, bool] = {
-            key: self.boolean(key, NOBODY, {})
-            for key, flag in self.flags.items()
-            if flag.is_boolean and flag.is_constant
-        }
+        self.constants: Mapping[str, bool | Variant | None] = dict(self._constants())
+
+    def evaluate(self, key: str, subject: Subject) -> bool | Variant | None:
+        """What the flag, which must be one of `flags`, gives. Raises `EngineError`."""
+        ask = self.boolean if self.flags[key].is_boolean else self.variant
+        return ask(key, subject.entity_id, subject.context)
 
     def boolean(self, key: str, entity_id: str, context: Mapping[str, str]) -> bool:
-        """Whether the boolean flag is on for the entity. Raises `FliptError`."""
-        return bool(self._client.evaluate_boolean(key, entity_id, dict(context)).enabled)
+        """Whether the boolean flag is on for the entity. Raises `EngineError`."""
+        return bool(self._told(self._client.evaluate_boolean, key, entity_id, context).enabled)
 
     def variant(self, key: str, entity_id: str, context: Mapping[str, str]) -> Variant | None:
-        """The variant that the entity gets; None where it gets none. Raises `FliptError`."""
-        answer = self._client.evaluate_variant(key, entity_id, dict(context))
+        """The variant that the entity gets; None where it gets none. Raises `EngineError`."""
+        answer = self._told(self._client.evaluate_variant, key, entity_id, context)
         if not answer.variant_key:
             return None
         return Variant(answer.variant_key, answer.variant_attachment)
+
+    def reason(self, key: str, subject: Subject) -> tuple[str, tuple[str, ...]]:
+        """Why it gives that: a word ("MATCH", "DEFAULT"), and the segments that matched.
+
+        Raises `EngineError`.
+        """
+        client, is_boolean = self._client, self.flags[key].is_boolean
+        ask = client.evaluate_boolean if is_boolean else client.evaluate_variant
+        answer = self._told(ask, key, subject.entity_id, subject.context)
+        return answer.reason.removesuffix("_EVALUATION_REASON"), tuple(answer.segment_keys)
+
+    def _told(
+        self, ask: Callable[..., Any], key: str, entity_id: str, context: Mapping[str, str]
+    ) -> Any:
+        try:
+            return ask(key, entity_id, dict(context))
+        except ValueError as error:  # half a surrogate in a header: it can't be written as JSON
+            raise EngineError(f"the engine can't be asked so: {error}") from None
+
+    def _constants(self) -> Iterator[tuple[str, bool | Variant | None]]:
+        nobody = Subject(NOBODY)
+        for key, flag in self.flags.items():
+            if flag.is_constant:
+                with suppress(EngineError):  # then it says so when it is asked
+                    yield key, self.evaluate(key, nobody)
 
     def _check_loaded(self, namespace: str) -> None:
         # The engine takes a snapshot that it can't read for an empty namespace, and says nothing.
@@ -114,6 +147,3 @@ def _offline(document: Document) -> ClientOptions:
         error_strategy=ErrorStrategy.FALLBACK,  # with FAIL a snapshot is not looked at
         update_interval=timedelta(days=36_500),
     )
-
-
-EngineError = FliptError

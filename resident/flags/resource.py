@@ -1,6 +1,6 @@
 """The flag client as a resource of the worker."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from resident.conf import conf
@@ -8,10 +8,11 @@ from resident.exceptions import ConfigurationError
 from resident.flags import features
 from resident.flags.client import FlagClient
 from resident.flags.document import Document
+from resident.flags.snapshot import Snapshot
 from resident.flags.sources import FeaturesFile, Flipt, Source
-from resident.worker import Worker, depends_on
+from resident.worker import Worker, depends_on, worker
 
-__all__ = ["flags"]
+__all__ = ["current", "flags"]
 
 
 @depends_on("flipt_api_host", "flipt_api_token")
@@ -28,6 +29,19 @@ def flags(worker: Worker) -> Iterator[FlagClient]:
         yield client
     finally:
         client.close()
+
+
+def current() -> Mapping[str, Snapshot]:
+    """The snapshots by namespace: in a request as they were when it first asked, else the latest.
+
+    A request keeps them to its last byte, in all threads that run in its context.
+    Raises as the resource does where it can't be opened.
+    """
+    return worker.kept(flags, _snapshots)
+
+
+def _snapshots(client: FlagClient) -> Mapping[str, Snapshot]:
+    return client.snapshots
 
 
 def _client(worker: Worker) -> FlagClient:

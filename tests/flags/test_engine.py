@@ -327,8 +327,13 @@ class TestEngine:
         return Engine(features.load(SAMPLES / "features-v2.yml"))
 
     def test_knows_what_asks_nobody(self, engine: Engine) -> None:
-        # Those with rollouts ask, and those with variants are no booleans.
-        assert engine.constants == {"open": True, "closed": False}
+        assert engine.constants == {
+            "open": True,
+            "closed": False,
+            "everybody_in": True,  # its threshold is 100 percent
+            "colour": "on",  # it has no rules
+            "without_rules": "only",
+        }
 
     def test_an_unknown_flag_is_an_error(self, engine: Engine) -> None:
         with pytest.raises(EngineError, match="unheard_of"):
