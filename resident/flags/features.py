@@ -23,9 +23,10 @@ from pydantic import (
 
 from resident.exceptions import FlagsError
 from resident.flags import document as wire
+from resident.flags import saved
 from resident.flags.dialect import documents
 
-__all__ = ["load"]
+__all__ = ["load", "variants"]
 
 Key = Annotated[str, Field(pattern=r"^[-_,A-Za-z0-9]+$")]
 Line = Annotated[str, Field(pattern=r"^.+$")]
@@ -252,16 +253,39 @@ class Features(_Part):
 
 
 def load(path: Path, *, namespace: str = "default") -> wire.Document:
-    """The flags that a features file has for a namespace.
+    """The flags that a features file has for a namespace; one that `manage.py flags` saved, too.
 
     Raises:
         FlagsError: the file can't be read, is not in Flipt's format, or has no such namespace.
     """
+    found = _read(path, namespace)
+    return found.document() if isinstance(found, Features) else found
+
+
+def variants(path: Path, *, namespace: str = "default") -> dict[str, frozenset[str]]:
+    """The variants of each flag with variants, also those that no rule gives. Raises as `load`."""
+    found = _read(path, namespace)
+    if isinstance(found, Features):
+        return {
+            flag.key: frozenset(variant.key for variant in flag.variants)
+            for flag in found.flags
+            if flag.type == "VARIANT_FLAG_TYPE"
+        }
+    return {flag.key: _given(flag) for flag in found.flags if not flag.is_boolean}
+
+
+def _given(flag: wire.Flag) -> frozenset[str]:
+    shares = (share.variant_key for rule in flag.rules for share in rule.distributions)
+    return frozenset([*shares, *([flag.default_variant.key] if flag.default_variant else [])])
+
+
+def _read(path: Path, namespace: str) -> "Features | wire.Document":
     problem = ""
     try:
-        namespaces = _namespaces(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        namespaces = saved.loaded(text) or _namespaces(text)
         if namespace in namespaces:
-            return namespaces[namespace].document()
+            return namespaces[namespace]
         problem = f"has no namespace {namespace!r}, but {', '.join(map(repr, namespaces))}"
     except OSError as error:
         problem = f"can't be read: {error.strerror}"

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ def save(path: Path, documents: Iterable[Document]) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     reason = ""
     try:
-        with beside.open("x", encoding="utf-8") as file:
+        with beside.open("w", encoding="utf-8") as file:
             file.write(dumped(documents))
             file.flush()
             os.fsync(file.fileno())
@@ -67,7 +68,8 @@ def save(path: Path, documents: Iterable[Document]) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
     if reason:
         raise FlagsError(
             f"The flags can't be saved in {path}: {reason}.",

@@ -1,9 +1,10 @@
 """Where a project names flags: in its code, and in its templates. Nothing of it is run for that."""
 
 import ast
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from django.template.base import BLOCK_TAG_START, Lexer, TokenType
 
@@ -24,6 +25,8 @@ CALLS = {
 
 MIXINS = {"FlagRequiredMixin": "flag"}
 """Classes whose attribute is the key of a flag, by name."""
+
+NOT_OURS = {*INSTALLED, "node_modules", "__pycache__"}
 
 LIBRARY = "flags"
 TEMPLATE_TAGS = {"flag", "variant"}
@@ -52,10 +55,11 @@ class Use:
         return f"{self.path}:{self.line}"
 
 
-def files_below(folders: Iterable[Path], pattern: str = "*") -> list[Path]:
-    """The files in these folders, once each and in order: none that is hidden or installed."""
-    found = {path for folder in folders for path in folder.rglob(pattern) if path.is_file()}
-    return sorted(path for path in found if not _is_passed_over(path, folders))
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files in a folder: none that is hidden, or installed there."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(it for it in folders if not _is_passed_over(Path(place, it)))
+        yield from (Path(place, it) for it in sorted(files) if not it.startswith("."))
 
 
 def uses_in_code(path: Path) -> list[Use]:
@@ -198,10 +202,6 @@ def _unquoted(text: str) -> str | None:
     return text[1:-1] if is_literal else None
 
 
-def _is_passed_over(path: Path, folders: Iterable[Path]) -> bool:
-    below = min((path.relative_to(it) for it in folders if path.is_relative_to(it)), key=_depth)
-    return any(part.startswith(".") or part in {*INSTALLED, "node_modules"} for part in below.parts)
-
-
-def _depth(path: PurePath) -> int:
-    return len(path.parts)
+def _is_passed_over(folder: Path) -> bool:
+    is_environment = (folder / "pyvenv.cfg").is_file()
+    return is_environment or folder.name.startswith(".") or folder.name in NOT_OURS
