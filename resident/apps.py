@@ -6,7 +6,7 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from resident.checks import check_databases, check_middleware, check_settings
+from resident.checks import check_databases, check_flags, check_middleware, check_settings
 from resident.conf import conf
 from resident.databases import Credentials
 from resident.resources import resources
@@ -23,7 +23,7 @@ class ResidentConfig(AppConfig):
     def ready(self) -> None:
         if conf.masks_logs:
             mask_records()
-        for check in (check_middleware, check_settings, check_databases):
+        for check in (check_middleware, check_settings, check_databases, check_flags):
             register(check, "resident")
         self.credentials = Credentials()
         self.credentials.follow()

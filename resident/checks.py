@@ -6,10 +6,10 @@ which knows better how many threads it has.
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.util import find_spec
 from itertools import pairwise
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
@@ -19,11 +19,13 @@ from django.db import connections
 from django.utils.module_loading import import_string
 
 from resident.conf import conf
-from resident.exceptions import ConfigurationError
+from resident.exceptions import ConfigurationError, FlagsError
+from resident.flags import features
+from resident.flags.declaration import BooleanFlag, Declaration, VariantFlag, declared
 from resident.isolation.flush import named_state
 from resident.isolation.resetters import resetter_at
 
-__all__ = ["check_databases", "check_middleware", "check_settings"]
+__all__ = ["check_databases", "check_flags", "check_middleware", "check_settings"]
 
 RESET_STATE = "resident.middleware.ResetStateMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -66,6 +68,15 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 def check_databases(**_: Any) -> list[CheckMessage]:
     """W005 to W007: known traps of connections that live longer than a request."""
     return [trap for alias in connections for trap in _traps(alias, connections.settings[alias])]
+
+
+def check_flags(**_: Any) -> list[CheckMessage]:
+    """W008 to W012: whether the flags that are declared in code are those of the features file.
+
+    The modules `flags` of the installed apps are imported for that.
+    """
+    found = list(declared())
+    return [*_contradictions(found), *_differences(found)]
 
 
 def _middleware(listed: list[str]) -> Iterator[CheckMessage]:
@@ -166,6 +177,64 @@ def _size_of(pool: Any) -> int:
     options = pool if isinstance(pool, dict) else {}
     smallest = options.get("min_size", 4)
     return int(options.get("max_size") or smallest)
+
+
+def _contradictions(found: list[tuple[str, Declaration]]) -> Iterator[CheckMessage]:
+    """What is said of one flag in two ways."""
+    known: dict[tuple[str, str], tuple[str, Declaration]] = {}
+    for place, flag in found:
+        first, other = known.setdefault((_namespace_of(flag), flag), (place, flag))
+        if not flag.is_like(other):
+            problem = f"The flag {str(flag)!r} is declared in two ways: {first} and {place}."
+            yield _warning("W011", problem, "declare it once, and import it from there.")
+
+
+def _differences(found: list[tuple[str, Declaration]]) -> Iterator[CheckMessage]:
+    """What is declared, and otherwise in the features file."""
+    if conf.features is None:
+        return
+    path = Path(conf.features)
+    for namespace in dict.fromkeys([conf.flipt_namespace, *(_namespace_of(it) for _, it in found)]):
+        of_namespace = [it for it in found if _namespace_of(it[1]) == namespace]
+        try:
+            types = {it.key: it.is_boolean for it in features.load(path, namespace=namespace).flags}
+            variants = features.variants(path, namespace=namespace)
+        except FlagsError as error:
+            yield _warning("W012", error.problem, error.remedy)
+            continue
+        for place, flag in of_namespace:
+            yield from _differences_of(flag, place, types, variants)
+
+
+def _differences_of(
+    flag: Declaration,
+    place: str,
+    types: Mapping[str, bool],
+    variants: Mapping[str, Collection[str]],
+) -> Iterator[CheckMessage]:
+    key, is_boolean = str(flag), isinstance(flag, BooleanFlag)
+    if key not in types:
+        problem = f"The flag {key!r}, declared as {place}, is not in the features file."
+        yield _warning("W008", problem, f"add it to {conf.features}, or declare it no more.")
+    elif types[key] != is_boolean:
+        kinds = ("boolean", "variant") if is_boolean else ("variant", "boolean")
+        problem = (
+            f"The flag {key!r} is declared as a {kinds[0]} flag, {place}, and is a {kinds[1]} flag "
+            "in the features file: it always gives its default."
+        )
+        yield _warning("W009", problem, "declare it as what it is.")
+    elif isinstance(flag, VariantFlag):
+        wanted = dict.fromkeys([*([flag.default] if flag.default else []), *flag.variants])
+        if lacking := [it for it in wanted if it not in variants[key]]:
+            problem = (
+                f"The flag {key!r}, declared as {place}, has no variant "
+                f"{', '.join(map(repr, lacking))} in the features file."
+            )
+            yield _warning("W010", problem, f"add it to {conf.features}, or name another.")
+
+
+def _namespace_of(flag: Declaration) -> str:
+    return flag.namespace or conf.flipt_namespace
 
 
 def _warning(number: str, problem: str, remedy: str) -> CheckMessage:
