@@ -187,8 +187,8 @@ class TestLife:
         with FakeFlipt(port=port) as second:
             assert second.url == first.url
 
-    def test_it_imitates_versions_of_flipt_1(self) -> None:
-        for version in ("2.0.0", "latest"):
+    def test_it_imitates_versions_of_flipt_1_and_2(self) -> None:
+        for version in ("0.17.2", "3.0.0", "latest"):
             with pytest.raises(ValueError, match=version):
                 FakeFlipt(version=version)
 

@@ -1,8 +1,11 @@
 """The document of a namespace: what the snapshot endpoint sends."""
 
 import gzip
+import hashlib
 import json
+import threading
 from dataclasses import dataclass
+from typing import Any
 
 from resident.testing.flipt.flags import BOOLEAN, VARIANT
 from resident.testing.flipt.message import Message, namespace_key
@@ -16,6 +19,7 @@ from resident.testing.flipt.version import Version
 _SILENT_CLIENT = Version(1, 37, 1)
 _KNOWS_ENTITY_IDS = Version(1, 38, 0)
 _KNOWS_DEFAULT_VARIANTS = Version(1, 47, 0)
+_NOT_IN_FILES = frozenset({"id", "ruleId", "createdAt", "updatedAt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,22 @@ class Audience:
 
 
 class Documents:
-    """The documents of a store, each rendered once per revision and audience."""
+    """The documents of a store, each rendered once per revision and audience.
+
+    Attributes:
+        news: waits for a change, with the store's lock.
+    """
 
     def __init__(self, store: Store) -> None:
+        self.news: threading.Condition = store.news
         self._store = store
         self._rendered: dict[tuple[str, Audience], tuple[int, Document]] = {}
+
+    def find(self, message: Message) -> Document | None:
+        """The document for a client of today; None where there is no such namespace."""
+        with self._store.lock:
+            known = namespace_key(message) in self._store.namespaces
+            return self.get(message, Audience()) if known else None
 
     def get(self, message: Message, audience: Audience) -> Document:
         """The document of the namespace that the message names.
@@ -72,15 +87,43 @@ class Documents:
 def describe(store: Store, message: Message, audience: Audience) -> Message:
     """The document of the namespace, parsed."""
     writer = _Writer(store, message, audience)
-    return {
+    document: Message = {
         "namespace": {"key": namespace_key(message)},
         "flags": [writer.flag(flag) for flag in store.flags(message).values()],
     }
+    if store.version.has_environments:
+        document["digest"] = _digest(store, message, document)
+    return document
 
 
 def _render(store: Store, message: Message, audience: Audience, etag: str | None) -> Document:
-    body = json.dumps(describe(store, message, audience), separators=(",", ":")).encode()
-    return Document(body, gzip.compress(body), etag if store.version.sends_etag else None)
+    document = describe(store, message, audience)
+    body = json.dumps(document, separators=(",", ":")).encode()
+    etag = document.get("digest", etag) if store.version.sends_etag else None
+    return Document(body, gzip.compress(body), etag)
+
+
+def _digest(store: Store, message: Message, document: Message) -> str:
+    """Of what the namespace's file would say, with what documents hide and without what they add.
+
+    A change that changes nothing leaves it as it is, and one that is taken back brings it back.
+    """
+    told = [
+        [[flag.name, flag.description, flag.metadata] for flag in store.flags(message).values()],
+        [[each["name"], each["description"]] for each in store.segments(message).values()],
+        _written(document),
+    ]
+    text = json.dumps(told, sort_keys=True).encode()
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest()
+
+
+def _written(part: Any) -> Any:
+    """The part of a document without ids and moments, which no file has."""
+    if isinstance(part, list):
+        return [_written(each) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {name: _written(value) for name, value in part.items() if name not in _NOT_IN_FILES}
 
 
 class _Writer:
@@ -88,6 +131,7 @@ class _Writer:
 
     def __init__(self, store: Store, message: Message, audience: Audience) -> None:
         self._version = store.version
+        self._is_second = store.version.has_environments
         self._segments = store.segments(message)
         # Of all flags: Flipt lets a distribution name another flag's variant.
         self._variants = {
@@ -99,10 +143,11 @@ class _Writer:
         self._written: dict[str, Message] = {}
 
     def flag(self, flag: Flag) -> Message:
+        hides = self._version.hides_names
         written = {
             "key": flag.key,
-            "name": flag.name,
-            "description": flag.description,
+            "name": "" if hides else flag.name,
+            "description": "" if hides else flag.description,
             "enabled": flag.enabled,
             "type": flag.type,
             "createdAt": flag.created,
@@ -112,37 +157,46 @@ class _Writer:
         }
         default = find(flag.variants, flag.default_variant) if flag.type == VARIANT else None
         if default is not None and self._audience.default_variants:
-            written["defaultVariant"] = {
-                name: default[name] for name in ("id", "key", "attachment")
-            }
+            written["defaultVariant"] = self._default(flag, default)
         return written
 
+    def _default(self, flag: Flag, variant: Message) -> Message:
+        return {
+            "id": f"{flag.key}/{variant['key']}" if self._is_second else variant["id"],
+            "key": variant["key"],
+            "attachment": self._attachment(variant),
+        }
+
+    def _attachment(self, variant: Message) -> str:
+        # Flipt v2 reads nothing as null, and writes that.
+        return variant["attachment"] or ("null" if self._is_second else "")
+
     def _rules(self, flag: Flag) -> list[Message]:
-        """The rules. Flipt writes one with two segments twice, and its distributions each time."""
+        """The rules. v1 writes one with two segments twice, and its distributions each time."""
         rules: list[Message] = []
         for rule in flag.rules:
             keys = segment_keys(rule)
-            rules += [self._rule(rule, keys)] * len(keys)
+            times = 1 if self._is_second else len(keys)
+            rules += [self._rule(rule, keys, times)] * times
         return rules
 
-    def _rule(self, rule: Message, keys: list[str]) -> Message:
-        distributions = [self._distribution(each) for each in rule["distributions"]]
+    def _rule(self, rule: Message, keys: list[str], times: int) -> Message:
+        distributions = [self._distribution(each, rule["id"]) for each in rule["distributions"]]
         return {
             "id": rule["id"],
             "segments": [self._segment(key) for key in keys],
             "rank": rule["rank"],
             "segmentOperator": rule["segmentOperator"],
-            "distributions": distributions * len(keys),
+            "distributions": distributions * times,
         }
 
-    def _distribution(self, distribution: Message) -> Message:
+    def _distribution(self, distribution: Message, rule: str) -> Message:
         variant = self._variants[distribution["variantId"]]
+        first = {"id": "", "ruleId": "", "variantId": variant["id"]}
         return {
-            "id": "",
-            "ruleId": "",
-            "variantId": variant["id"],
+            **({"ruleId": rule} if self._is_second else first),
             "variantKey": variant["key"],
-            "variantAttachment": variant["attachment"],
+            "variantAttachment": self._attachment(variant),
             "rollout": distribution["rollout"],
         }
 
@@ -186,8 +240,9 @@ class _Writer:
         kind = constraint["type"]
         if kind == "ENTITY_ID_COMPARISON_TYPE" and not self._audience.entity_ids:
             kind = "UNKNOWN_COMPARISON_TYPE"
+        identity = {} if self._is_second else {"id": constraint["id"] if with_ids else ""}
         return {
-            "id": constraint["id"] if with_ids else "",
+            **identity,
             "type": kind.replace("_COMPARISON_", "_CONSTRAINT_COMPARISON_"),
             "property": constraint["property"],
             "operator": constraint["operator"],

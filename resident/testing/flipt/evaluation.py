@@ -4,6 +4,7 @@ import base64
 import json
 import time
 import uuid
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -170,6 +171,7 @@ def _snapshot(document: Message) -> Message:
     """The document in the form that the engine reads."""
     flags = document["flags"]
     rules = {flag["key"]: _distinct(flag["rules"]) for flag in flags}
+    times = Counter(rule["id"] for flag in flags for rule in flag["rules"])
     return {
         "version": 1,
         "namespace": {
@@ -180,7 +182,9 @@ def _snapshot(document: Message) -> Message:
                 flag["key"]: [_rollout(rollout) for rollout in flag["rollouts"]] for flag in flags
             },
             "eval_distributions": {
-                rule["id"]: _distributions(rule) for each in rules.values() for rule in each
+                rule["id"]: _distributions(rule, times[rule["id"]])
+                for each in rules.values()
+                for rule in each
             },
         },
     }
@@ -231,13 +235,13 @@ def _segments(use: Message) -> Message:
     }
 
 
-def _distributions(rule: Message) -> list[Message]:
-    """The distributions of a rule, once each: a document repeats them for each segment.
+def _distributions(rule: Message, times: int) -> list[Message]:
+    """The distributions of a rule, once each: v1 repeats them as often as the rule.
 
     Shares below 100 percent in all are filled up: the server leaves the rest of the entities
     without a variant, and the engine would stretch the shares until nobody is left.
     """
-    count = len(rule["distributions"]) // len(rule["segments"])
+    count = len(rule["distributions"]) // times
     distributions = rule["distributions"][:count]
     rest = 100 - sum(distribution["rollout"] for distribution in distributions)
     if distributions and rest > 0:

@@ -9,6 +9,7 @@ from resident.testing.flipt.status import empty_field, invalid
 Message: TypeAlias = dict[str, Any]
 
 DEFAULT_NAMESPACE = "default"
+DEFAULT_ENVIRONMENT = "default"
 
 
 def text(message: Message, field: str) -> str:

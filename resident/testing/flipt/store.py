@@ -66,11 +66,15 @@ class Namespace:
 
 
 class Store:
-    """Lives as long as its server's contents. Hold `lock` to read or change more than one thing."""
+    """Lives as long as its server's contents. Hold `lock` to read or change more than one thing.
+
+    Whoever waits for `news` is woken by each change.
+    """
 
     def __init__(self, version: Version) -> None:
         self.version = version
         self.lock = threading.RLock()
+        self.news = threading.Condition(self.lock)
         self.namespaces = {
             DEFAULT_NAMESPACE: Namespace(
                 DEFAULT_NAMESPACE, "Default", "Default namespace", protected=True
@@ -111,6 +115,8 @@ class Store:
             namespace.revision = next(self._revisions)
             version = f"{now()} {namespace.revision}"
             namespace.etag = hashlib.sha1(version.encode(), usedforsecurity=False).hexdigest()
+        with self.news:
+            self.news.notify_all()
 
 
 def find(records: Sequence[Message], key: str, by: str = "id") -> Message | None:

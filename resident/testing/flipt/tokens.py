@@ -28,10 +28,13 @@ class Tokens:
 
     Args:
         bootstrap: the token that is there from the start; None where no request needs one.
+        scheme: how it is sent: "Bearer" or "JWT".
     """
 
-    def __init__(self, bootstrap: str | None) -> None:
+    def __init__(self, bootstrap: str | None, scheme: str = "Bearer") -> None:
         self.required = bootstrap is not None
+        self._scheme = scheme
+        self._bootstrap = b"" if bootstrap is None else _digest(bootstrap)
         self._lock = threading.Lock()
         self._by_hash: dict[bytes, Message] = {}
         if bootstrap is not None:
@@ -39,7 +42,8 @@ class Tokens:
                 "name": "initial_bootstrap_token",
                 "description": "Initial token created when bootstrapping authentication",
             }
-            self._keep(bootstrap, _authentication(described))
+            self._described = _authentication(described)
+            self._keep(bootstrap, self._described)
 
     def create(self, message: Message) -> Message:
         """A new token. This is the only answer that ever shows it."""
@@ -81,10 +85,17 @@ class Tokens:
     def authenticate(self, authorization: str) -> Message | None:
         """What is known about the token of an Authorization header, None where it isn't valid."""
         scheme, _, client_token = authorization.partition(" ")
-        if scheme != "Bearer":
+        if scheme != self._scheme:
             return None
         authentication = self._by_hash.get(_digest(client_token))
         return None if authentication is None or _expired(authentication) else authentication
+
+    def rotate(self, bootstrap: str) -> None:
+        """Put another token in the place of the one that was there from the start."""
+        with self._lock:
+            former, self._bootstrap = self._bootstrap, _digest(bootstrap)
+            kept = {key: known for key, known in self._by_hash.items() if key != former}
+            self._by_hash = {**kept, self._bootstrap: self._described}
 
     def _keep(self, client_token: str, authentication: Message) -> None:
         with self._lock:

@@ -76,3 +76,13 @@ class Version:
     def names_segments_of_rollouts(self) -> bool:
         """Whether a boolean evaluation says which segments matched."""
         return self >= Version(1, 61, 0)
+
+    @property
+    def has_environments(self) -> bool:
+        """Whether it is Flipt v2: environments, streams, documents with a digest."""
+        return self >= Version(2, 0, 0)
+
+    @property
+    def hides_names(self) -> bool:
+        """Whether documents leave names and descriptions of flags empty."""
+        return self >= Version(2, 10, 0)

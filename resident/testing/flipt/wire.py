@@ -4,7 +4,7 @@ import contextlib
 import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -25,8 +25,11 @@ class Incoming:
     body: bytes = field(repr=False)
 
 
-Answer = Callable[[Incoming], Reply | Iterator[bytes]]
-"""Takes a request and returns a whole reply, or what to send before the connection closes."""
+Answer = Callable[[Incoming], Reply | Generator[bytes]]
+"""Takes a request and returns a whole reply, or what to send before the connection closes.
+
+Of that, a piece without a byte only finds out whether the client is still there.
+"""
 
 
 class Listener(socketserver.ThreadingTCPServer):
@@ -116,12 +119,21 @@ class Connection(socketserver.StreamRequestHandler):
             headers[name.lower()] = value.strip()
         return headers
 
-    def _send(self, answer: Reply | Iterator[bytes], *, keep: bool) -> bool:
+    def _send(self, answer: Reply | Generator[bytes], *, keep: bool) -> bool:
         if isinstance(answer, Reply):
             self.wfile.write(answer.wire(keep=keep))
             return keep
-        for piece in answer:
-            self.wfile.write(piece)
+        with contextlib.closing(answer):
+            for piece in answer:
+                if piece:
+                    self.wfile.write(piece)
+                elif self._client_has_left():
+                    break
+        return False
+
+    def _client_has_left(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            return not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         return False
 
 
