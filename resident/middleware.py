@@ -11,7 +11,6 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
-from resident.flags import visitor
 from resident.isolation.context import ISOLATED, RequestContexts, Visit
 from resident.isolation.resetters import Resetters
 from resident.worker import worker
@@ -136,22 +135,26 @@ class VisitorMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
+        # Here, so that a server which asks no flags does not have their engine in memory.
+        from resident.flags import visitor  # noqa: PLC0415
+
         self._get_response = get_response
+        self._visitor = visitor
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> Any:
-        visitor.expect(request)
+        self._visitor.expect(request)
         if self._is_async:
             return self._answer_async(request)
         response: HttpResponseBase = self._get_response(request)
-        visitor.remember(request, response)
+        self._visitor.remember(request, response)
         return response
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await self._get_response(request)
-        visitor.remember(request, response)
+        self._visitor.remember(request, response)
         return response
 
 

@@ -1,6 +1,9 @@
 """What is switched on, for whom: Flipt's flags, evaluated in this process by Flipt's engine.
 
-- `evaluation`: what a view asks
+- `evaluation`: what a view asks, and `catalogue`: all flags at once
+- `decorators`, `mixins`, `routes`: views and URLs that are there only while a flag says so
+- `declaration`: flags that a project declares in its code
+- `context`: who a request asks for; `visitor`: the id of one who has not logged in
 - `resource`: the worker's flag client, made of settings and secrets
 - `client`: holds the engine, and replaces it when the flags change
 - `sources`: Flipt over HTTP, or a features file
@@ -10,7 +13,24 @@
 Below `resource`, nothing knows Django.
 """
 
+from resident.flags.catalogue import flags
+from resident.flags.declaration import BooleanFlag, VariantFlag
+from resident.flags.decorators import flag_required
 from resident.flags.engine import Variant
-from resident.flags.evaluation import flag_enabled, flag_variant
+from resident.flags.evaluation import aflag_enabled, aflag_variant, flag_enabled, flag_variant
+from resident.flags.mixins import FlagRequiredMixin
+from resident.flags.routes import flagged_path
 
-__all__ = ["Variant", "flag_enabled", "flag_variant"]
+__all__ = [
+    "BooleanFlag",
+    "FlagRequiredMixin",
+    "Variant",
+    "VariantFlag",
+    "aflag_enabled",
+    "aflag_variant",
+    "flag_enabled",
+    "flag_required",
+    "flag_variant",
+    "flagged_path",
+    "flags",
+]

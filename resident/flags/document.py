@@ -209,14 +209,15 @@ class Flag(_Part):
     @cached_property
     def asks_for(self) -> tuple[bool, frozenset[str]]:
         """What decides the answer: whether the entity's id, and which properties of the context."""
-        segmented = [it.segment for it in self.rollouts if it.segment is not None]
-        constraints = [
-            constraint
-            for part in (*segmented, *self.rules)
-            for segment in part.segments
+        of_rollouts = [it.segment.segments for it in self.rollouts if it.segment is not None]
+        of_rules = [rule.segments for rule in self.rules]
+        names = frozenset(
+            constraint.property
+            for segments in (*of_rollouts, *of_rules)
+            for segment in segments
             for constraint in segment.constraints
-        ]
-        return self.has_percentage, frozenset(it.property for it in constraints)
+        )
+        return self.has_percentage, names
 
     def _steps(self) -> Iterator["SegmentRollout | ThresholdRollout"]:
         """What decides about a boolean flag, down to what decides about everybody that is left."""

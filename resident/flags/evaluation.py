@@ -1,16 +1,26 @@
-"""`flag_enabled` and `flag_variant`: what a view asks."""
+"""`flag_enabled` and `flag_variant`: what a view asks.
+
+They never raise: whatever fails, the flag gives its default, and the log says so once a key.
+"""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
 from django.http import HttpRequest
 
-from resident.flags.client import Subject
-from resident.flags.engine import NOBODY, Variant
-from resident.flags.resource import flags
+from resident.flags import resource
+from resident.flags.asking import NOT_OVERRIDDEN, failures, overridden, snapshot_of, tell
+from resident.flags.context import subject_of
+from resident.flags.document import Flag
+from resident.flags.engine import Variant
+from resident.flags.overrides import overrides
+from resident.signals import flag_evaluated
 from resident.worker import worker
 
-__all__ = ["flag_enabled", "flag_variant"]
+__all__ = ["aflag_enabled", "aflag_variant", "flag_enabled", "flag_variant"]
 
 
 def flag_enabled(
@@ -20,21 +30,38 @@ def flag_enabled(
     default: bool = False,
     entity_id: str | None = None,
     context: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
 ) -> bool:
     """Whether a boolean flag is on. Evaluated in this process; nothing is asked over a network.
 
     Args:
         key: the flag.
-        request: whose user the flag may depend on. The user is looked up only where it does.
-        default: the answer where the flag is unknown, or is no boolean flag (logged once a key).
-        entity_id: who is asked about, for percentages; default: the user's primary key, or
-            "anonymous", so that all anonymous visitors are on the same side of a percentage.
-        context: properties for the constraints of segments, beside those of the user
-            (`is_authenticated`, `is_staff`, `is_superuser`). Values become strings, as Flipt
-            compares strings: True is "true".
+        request: whose user and properties the flag may depend on. They are looked up only where
+            it does.
+        default: the answer where the flag is unknown, is no boolean flag, or can't be evaluated
+            (logged once a key).
+        entity_id: who is asked about, for percentages; default: the user's primary key, or the id
+            that `VisitorMiddleware` keeps for a visitor, or "anonymous".
+        context: properties for the constraints of segments, before those of the request. They
+            become strings, as Flipt compares strings: True is "true".
+        namespace: whose flag; default: RESIDENT_FLAGS["NAMESPACE"].
     """
-    subject = _subject(request, entity_id, context)
-    return worker.get(flags).boolean(key, subject, default=default)
+    if namespace is None and type(key) is not str:
+        namespace = getattr(key, "namespace", None)  # a declared flag has one
+    try:
+        value = overridden(key, namespace) if overrides.values else NOT_OVERRIDDEN
+        if value is NOT_OVERRIDDEN:
+            snapshot = snapshot_of(namespace)
+            value = snapshot.boolean(
+                key, lambda: subject_of(snapshot.flags[key], request, entity_id, context), default
+            )
+    except Exception as error:  # noqa: BLE001 - whatever it is, the request goes on
+        value = default
+        failures.tell(key, error)
+    answer = value if isinstance(value, bool) else default
+    if flag_evaluated.receivers:
+        tell(flag_enabled, key, answer, request=request, default=default, namespace=namespace)
+    return answer
 
 
 def flag_variant(
@@ -44,40 +71,98 @@ def flag_variant(
     default: str | None = None,
     entity_id: str | None = None,
     context: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
 ) -> Variant | None:
     """The variant that a flag gives: a string, its key, with its parsed JSON as `.attachment`.
 
     The arguments are those of `flag_enabled`. The default is also the answer where the flag gives
     no variant: it is off, or no rule matched and it has no default variant.
     """
-    subject = _subject(request, entity_id, context)
-    otherwise = None if default is None else Variant(default)
-    return worker.get(flags).variant(key, subject, default=otherwise)
+    otherwise = default if default is None or isinstance(default, Variant) else Variant(default)
+    if namespace is None and type(key) is not str:
+        namespace = getattr(key, "namespace", None)  # a declared flag has one
+    try:
+        value = overridden(key, namespace) if overrides.values else NOT_OVERRIDDEN
+        if value is NOT_OVERRIDDEN:
+            snapshot = snapshot_of(namespace)
+            value = snapshot.variant(
+                key, lambda: subject_of(snapshot.flags[key], request, entity_id, context), otherwise
+            )
+    except Exception as error:  # noqa: BLE001 - as above
+        value = otherwise
+        failures.tell(key, error)
+    answer = value if isinstance(value, Variant) else otherwise
+    if flag_evaluated.receivers:
+        tell(flag_variant, key, answer, request=request, default=default, namespace=namespace)
+    return answer
 
 
-def _subject(
-    request: HttpRequest | None, entity_id: str | None, context: Mapping[str, Any] | None
-) -> Subject:
-    def subject() -> tuple[str, Mapping[str, str]]:
-        user = getattr(request, "user", None)
-        properties = _properties_of(user)
-        properties |= {key: _text(value) for key, value in (context or {}).items()}
-        return entity_id or _id_of(user), properties
-
-    return subject
-
-
-def _id_of(user: Any) -> str:
-    return str(user.pk) if user is not None and user.is_authenticated else NOBODY
-
-
-def _properties_of(user: Any) -> dict[str, str]:
-    if user is None:
-        return {}
-    names = ("is_authenticated", "is_staff", "is_superuser")
-    return {name: _text(getattr(user, name, False)) for name in names}
+async def aflag_enabled(
+    key: str,
+    request: HttpRequest | None = None,
+    *,
+    default: bool = False,
+    entity_id: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+) -> bool:
+    """`flag_enabled` in an event loop, which does not wait where the user has to be looked up."""
+    await _look_up(key, request, entity_id, context, namespace)
+    return flag_enabled(
+        key,
+        request,
+        default=default,
+        entity_id=entity_id,
+        context=context,
+        namespace=namespace,
+    )
 
 
-def _text(value: Any) -> str:
-    # The engine drops a value that is not a string, and the constraint then does not match.
-    return str(value).lower() if isinstance(value, bool) else str(value)
+async def aflag_variant(
+    key: str,
+    request: HttpRequest | None = None,
+    *,
+    default: str | None = None,
+    entity_id: str | None = None,
+    context: Mapping[str, Any] | None = None,
+    namespace: str | None = None,
+) -> Variant | None:
+    """`flag_variant` in an event loop, which does not wait where the user has to be looked up."""
+    await _look_up(key, request, entity_id, context, namespace)
+    return flag_variant(
+        key,
+        request,
+        default=default,
+        entity_id=entity_id,
+        context=context,
+        namespace=namespace,
+    )
+
+
+async def _look_up(
+    key: str,
+    request: HttpRequest | None,
+    entity_id: str | None,
+    context: Mapping[str, Any] | None,
+    namespace: str | None,
+) -> None:
+    """Look up what the flag depends on, in a thread if that takes a database.
+
+    What fails here fails again, and is told, when the flag is asked.
+    """
+    namespace = namespace or getattr(key, "namespace", None)
+    if request is None or overridden(key, namespace) is not NOT_OVERRIDDEN:
+        return
+    with suppress(Exception):
+        if not worker.is_open(resource.flags):
+            await sync_to_async(worker.get)(resource.flags)
+        flag = snapshot_of(namespace).flags.get(key)
+        if flag is not None and not flag.is_constant:
+            await _subject(flag, request, entity_id, context)
+
+
+async def _subject(flag: Flag, *asked: Any) -> None:
+    try:
+        subject_of(flag, *asked)
+    except SynchronousOnlyOperation:
+        await sync_to_async(subject_of)(flag, *asked)

@@ -49,7 +49,7 @@ def id_of(request: HttpRequest) -> str:
         return NOBODY
     if not visitor.id:
         # "" where the cookie is missing, was tampered with, or is older than a year.
-        known: str = request.get_signed_cookie(conf.flags_cookie, "", SALT, max_age=YEAR)
+        known = request.get_signed_cookie(conf.flags_cookie, "", SALT, max_age=YEAR)
         visitor.id = known or secrets.token_urlsafe(16)
         visitor.is_new = not known
     return visitor.id
