@@ -15,6 +15,8 @@ __all__ = ["TEMPLATE_TAGS", "Use", "files_below", "uses_in_code", "uses_in_templ
 CALLS = {
     "flag_enabled",
     "flag_variant",
+    "aflag_enabled",
+    "aflag_variant",
     "flag_required",
     "flagged_path",
     "override_flag",
@@ -23,13 +25,13 @@ CALLS = {
 }
 """What takes the key of a flag as its first argument, or as `key`."""
 
-MIXINS = {"FlagRequiredMixin": "flag"}
-"""Classes whose attribute is the key of a flag, by name."""
+ATTRIBUTES = ("flag_key", "flag_namespace")
+"""What names a flag in a class-based view."""
 
 NOT_OURS = {*INSTALLED, "node_modules", "__pycache__"}
 
 LIBRARY = "flags"
-TEMPLATE_TAGS = {"flag", "variant"}
+TEMPLATE_TAGS = {"flag", "flag_variant"}
 """The tags of that library that take the key of a flag as their first argument."""
 
 
@@ -111,14 +113,9 @@ class _Module:
         self._tree = tree
         self._ours: dict[str, str] = {}
         self._modules: set[str] = set()
-        self._constants: dict[str, ast.expr] = {}
+        self._constants = dict(_assigned(tree))
         for node in ast.walk(tree):
             self._learn(node)
-        for node in tree.body:
-            if isinstance(node, ast.Assign):
-                self._constants.update(
-                    {it.id: node.value for it in node.targets if isinstance(it, ast.Name)}
-                )
 
     def uses(self) -> Iterator[Use]:
         for node in ast.walk(self._tree):
@@ -156,10 +153,10 @@ class _Module:
         return ""
 
     def _attributes(self, node: ast.ClassDef) -> Iterator[Use]:
-        attributes = {MIXINS.get(self._meant(base), "") for base in node.bases}
-        for each in node.body:
-            if isinstance(each, ast.Assign) and _name(each.targets[0]) in attributes:
-                yield self._use(each, node.name, each.value, None)
+        found = {name: value for name, value in _assigned(node) if name in ATTRIBUTES}
+        key, namespace = (found.get(name) for name in ATTRIBUTES)
+        if key is not None:
+            yield self._use(key, node.name, key, namespace)
 
     def _call_of_flags(self, node: ast.Subscript) -> ast.Call | None:
         """The call in `flags(request)["key"]`."""
@@ -178,8 +175,12 @@ class _Module:
         return value if isinstance(value, str) else None
 
 
-def _name(node: ast.expr) -> str | None:
-    return node.id if isinstance(node, ast.Name) else None
+def _assigned(node: ast.ClassDef | ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """The names that are given a value in the body of a class or a module."""
+    for each in node.body:
+        if isinstance(each, ast.Assign | ast.AnnAssign) and each.value is not None:
+            targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+            yield from ((it.id, each.value) for it in targets if isinstance(it, ast.Name))
 
 
 def _argument(call: ast.Call, name: str) -> ast.expr | None:
