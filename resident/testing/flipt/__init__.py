@@ -6,9 +6,9 @@ API and client tokens, with the differences between releases, among them those t
 choose. It knows no Django, and loads the engine when it first evaluates.
 
 Where it differs: segments of a rule keep their order in a document, where the real server
-shuffles them; only snapshots are compressed for a client that asks; `reference` is accepted and
-ignored, as by a Flipt that keeps its flags in a database. What v2 keeps in Git is managed here
-by the methods of `FakeFlipt` alone.
+shuffles them; only snapshots and streams are compressed for a client that asks; `reference` is
+accepted and ignored, as by a Flipt that keeps its flags in a database. What v2 keeps in Git is
+managed here by the methods of `FakeFlipt` alone.
 
 | module | |
 | --- | --- |

@@ -1,5 +1,6 @@
 """What can be wrong with a server that answers."""
 
+import itertools
 import json
 import threading
 from collections.abc import Callable, Generator
@@ -238,10 +239,7 @@ def _cut(fault: Fault, stream: Stream) -> Generator[bytes]:
 
 
 def _freeze(fault: Fault, stream: Stream) -> Generator[bytes]:
-    for piece in stream.pieces():
-        yield piece
-        if piece:
-            break
+    yield from itertools.islice(filter(None, stream.pieces()), 1)
     yield from _wait(fault.over)
 
 
