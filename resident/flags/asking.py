@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from django.core.exceptions import SynchronousOnlyOperation
+
 from resident.conf import conf
 from resident.exceptions import FlagsError, ResidentError
 from resident.flags import resource
@@ -31,7 +33,13 @@ class Failures:
         if key in self._said or len(self._said) >= MOST_SAID:
             return
         self._said.add(str(key))
-        if isinstance(error, ResidentError):
+        if isinstance(error, SynchronousOnlyOperation):
+            logger.error(
+                "flag %r gives its default: what it depends on has to be looked up, and an event "
+                "loop does not wait. To do: await aflag_enabled or aflag_variant",
+                str(key),
+            )
+        elif isinstance(error, ResidentError):
             logger.error("flag %r gives its default: %s", str(key), error)
         else:
             logger.error("flag %r gives its default", str(key), exc_info=error)
