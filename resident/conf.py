@@ -17,6 +17,8 @@ __all__ = ["EXCLUDE", "RESETTERS", "conf"]
 NO_SECRETS = {"BACKEND": "resident.secrets.environment.Environment", "OPTIONS": {"values": {}}}
 COOKIE = re.compile(r"[-_A-Za-z0-9]+")
 FALLBACKS = ("", "features", "defaults")
+FETCHES = ("auto", "poll", "stream")
+TOKEN_TYPES = ("client", "jwt")
 SESSION = ("always", "when changed", "never")
 UNDO = ("when alone", "always", "never")
 RESETTERS = (
@@ -90,6 +92,13 @@ class Settings:
         return str(self._flags.get("NAMESPACE", "default"))
 
     @property
+    def flipt_namespaces(self) -> list[str]:
+        """RESIDENT_FLAGS["NAMESPACES"]: further namespaces whose flags can be asked for."""
+        name = "RESIDENT_FLAGS['NAMESPACES']"
+        further = _strings(name, self._flags.get("NAMESPACES", []))
+        return list(dict.fromkeys([self.flipt_namespace, *further]))
+
+    @property
     def flipt_environment(self) -> str:
         """RESIDENT_FLAGS["ENVIRONMENT"]: of Flipt v2; v1 has none and ignores it."""
         return str(self._flags.get("ENVIRONMENT", "default"))
@@ -121,8 +130,55 @@ class Settings:
         return _seconds("RESIDENT_FLAGS", self._flags, "DEADLINE", 20.0)
 
     @property
+    def flags_fetch(self) -> str:
+        """RESIDENT_FLAGS["FETCH"]: how changes are had from Flipt.
+
+        "auto" (the default): by a stream where Flipt has one, which v2 has, else by asking again
+        and again; "poll": by asking; "stream": as "auto", with a warning where there is none.
+        """
+        return _one_of("FETCH", self._flags.get("FETCH", "auto"), FETCHES)
+
+    @property
+    def flags_last_known(self) -> str | None:
+        """RESIDENT_FLAGS["LAST_KNOWN"]: the directory of the last known flags; None for none."""
+        path = self._flags.get("LAST_KNOWN")
+        return str(path) if path else None
+
+    @property
+    def flipt_token_type(self) -> str:
+        """RESIDENT_FLAGS["TOKEN_TYPE"]: "client" (the default) or "jwt"."""
+        return _one_of("TOKEN_TYPE", self._flags.get("TOKEN_TYPE", "client"), TOKEN_TYPES)
+
+    @property
+    def flipt_ca(self) -> str:
+        """RESIDENT_FLAGS["CA"]: a file with the CA that signed Flipt's certificate."""
+        return str(self._flags.get("CA") or "")
+
+    @property
+    def flipt_client_cert(self) -> str:
+        """RESIDENT_FLAGS["CLIENT_CERT"]: a file with the certificate that is shown to Flipt."""
+        return str(self._flags.get("CLIENT_CERT") or "")
+
+    @property
+    def flipt_client_key(self) -> str:
+        """RESIDENT_FLAGS["CLIENT_KEY"]: a file with its key, where it is in one of its own."""
+        return str(self._flags.get("CLIENT_KEY") or "")
+
+    @property
+    def flags_memo(self) -> int:
+        """RESIDENT_FLAGS["MEMO"]: how many answers a snapshot remembers; default 10,000."""
+        most = self._flags.get("MEMO", 10_000)
+        if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+            raise ConfigurationError(
+                f"RESIDENT_FLAGS['MEMO'] is {most!r}, which is not a number of answers.",
+                remedy="give 0 or more.",
+            )
+        return most
+
+    @property
     def flags_fallback(self) -> str:
-        """RESIDENT_FLAGS["FALLBACK"]: what a worker starts on while Flipt is away.
+        """RESIDENT_FLAGS["FALLBACK"]: what a worker starts on while Flipt is away, and no flags are
+        known from earlier.
 
         "" (the default): it does not start; "features": on the features file; "defaults": on no
         flags at all, so that each `flag_enabled` gives its default.
@@ -201,6 +257,15 @@ class Settings:
 
 
 conf = Settings()
+
+
+def _one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise ConfigurationError(
+            f"RESIDENT_FLAGS[{name!r}] is {value!r}, which is no choice.",
+            remedy=f"use one of {', '.join(map(repr, choices))}.",
+        )
+    return str(value)
 
 
 def _mapping(name: str, value: object) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from resident.exceptions import ResidentError
 
-__all__ = ["BoundedSession", "NoHttp", "Redirected", "TooLarge", "retried"]
+__all__ = ["CHUNK", "BoundedSession", "NoHttp", "Redirected", "TooLarge", "retried"]
 
 CHUNK = 65_536
 

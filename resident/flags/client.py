@@ -1,133 +1,102 @@
-"""The flag client of a worker: one engine, replaced as a whole when the flags change."""
+"""The flag client of a worker: the latest snapshot of each namespace."""
 
-import logging
-import random
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from resident.exceptions import FlagsError
-from resident.flags.document import Document
-from resident.flags.engine import Variant
-from resident.flags.snapshot import Snapshot
+from resident.flags.follower import Follower
+from resident.flags.known import LastKnown
+from resident.flags.snapshot import MEMO, Snapshot
 from resident.flags.sources import Source
-from resident.flags.subject import Subject as _Subject
-from resident.transport import retried
+from resident.flags.state import State
 
-__all__ = ["FlagClient", "Subject"]
+__all__ = ["FlagClient"]
 
-logger = logging.getLogger("resident.flags")
-
-
-T = TypeVar("T")
-Subject = Callable[[], tuple[str, Mapping[str, str]]]
-"""Who is asked about, worked out only where the flag depends on it: entity id and context."""
+FAREWELL = 0.4  # seconds that a worker which ends gives to what is under way
 
 
 class FlagClient:
-    """Answers from one source's flags and follows their changes; lives as long as the worker.
+    """Follows the flags of one namespace or more; lives as long as the worker.
 
-    A background thread reads the source and publishes a new engine in one assignment: requests
-    never wait for it, and one that has begun an evaluation ends it on the engine that it began on.
+    Each has a thread of its own, which publishes a new snapshot in one assignment: requests never
+    wait for it, and one that has begun on a snapshot ends on it.
+
+    Attributes:
+        namespace: the one that is meant where none is named.
+        snapshots: the latest of each namespace; another mapping whenever one of them changes.
 
     Args:
-        source: where the flags are.
-        interval: seconds between two looks at it, give or take a tenth.
-        deadline: seconds that `start` waits for a source that is away.
-        fallback: what to start on if it stays away; None to raise then.
+        sources: one for each namespace, the first for the one that is meant where none is named.
+        interval: the most seconds between two looks at a source that does not tell its changes.
+        deadline: seconds that `start` tries a source that is away.
+        before: the client whose place it takes, and whose counts and changes go on.
+        known: where the last known flags are kept, by namespace.
+        fallbacks: what a start begins on if there is nothing else, by namespace.
+        memo: how many answers a snapshot remembers.
     """
 
     def __init__(
         self,
-        source: Source,
+        sources: Sequence[Source],
         *,
         interval: float,
         deadline: float,
-        fallback: Callable[[], Document] | None = None,
+        before: "FlagClient | None" = None,
+        known: Mapping[str, LastKnown] = MappingProxyType({}),
+        fallbacks: Mapping[str, Source] = MappingProxyType({}),
+        memo: int = MEMO,
     ) -> None:
-        self._source = source
-        self._interval = interval
-        self._deadline = deadline
-        self._fallback = fallback
-        self.namespace = "default"
-        self.snapshots: Mapping[str, Snapshot] = {}
-        self._problem = ""
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="resident-flags", daemon=True)
+        self.namespace = sources[0].namespace
+        self.snapshots: Mapping[str, Snapshot] = MappingProxyType({})
+        self._lock = threading.Lock()
+        self._followers = {
+            source.namespace: Follower(
+                source,
+                interval=interval,
+                deadline=deadline,
+                publish=self._publish,
+                before=before.snapshots.get(source.namespace) if before else None,
+                known=known.get(source.namespace),
+                # What takes over has to have current flags: until then the client before serves.
+                stands_in=before is None,
+                fallback=fallbacks.get(source.namespace),
+                memo=memo,
+            )
+            for source in sources
+        }
 
     def start(self) -> None:
         """Read the flags, and follow their changes from now on.
 
         Raises:
-            FlagsError: the source refuses, or stays away past the deadline without a fallback.
+            FlagsError: a source refuses, or stays away past the deadline, and nothing stands in.
         """
-        try:
-            document = retried(lambda _: self._source.read(), deadline=self._deadline)
-        except FlagsError as error:
-            document = self._instead_of_source(error)
-        self._publish(document or Document.empty())
-        self._thread.start()
+        for follower in self._followers.values():
+            follower.start()
+        for follower in self._followers.values():
+            follower.wait()
 
     def close(self) -> None:
-        """Stop following. A read that is under way is not waited for, but half a second."""
-        self._stopped.set()
-        self._source.close()
-        if self._thread.is_alive():
-            self._thread.join(timeout=0.5)
+        """Stop following. What is under way is not waited for, but for a moment."""
+        for follower in self._followers.values():
+            follower.stop()
+        ends = time.monotonic() + FAREWELL
+        for follower in self._followers.values():
+            follower.join(ends - time.monotonic())
 
-    def boolean(self, key: str, subject: Subject, *, default: bool) -> bool:
-        """Whether a boolean flag is on; the default where it can't be told."""
-        snapshot = next(iter(self.snapshots.values()), None)
-        if snapshot is None:
-            return default
-        return snapshot.boolean(key, lambda: _Subject(*subject()), default)
+    def state(self, namespace: str | None = None) -> State:
+        """How the flags of a namespace are. Raises `FlagsError` for one that is not followed."""
+        name = self.namespace if namespace is None else namespace
+        if name not in self._followers:
+            raise FlagsError(
+                f"The namespace {name!r} is not followed.",
+                remedy=f"ask for one of {', '.join(map(repr, self._followers))}, or list it in "
+                "RESIDENT_FLAGS['NAMESPACES'].",
+            )
+        return self._followers[name].state
 
-    def variant(self, key: str, subject: Subject, *, default: Variant | None) -> Variant | None:
-        """The variant of a flag; the default where no variant was given out, or can be told."""
-        snapshot = next(iter(self.snapshots.values()), None)
-        if snapshot is None:
-            return default
-        return snapshot.variant(key, lambda: _Subject(*subject()), default)
-
-    def _follow(self) -> None:
-        while not self._stopped.wait(self._interval * random.uniform(0.9, 1.1)):  # noqa: S311
-            self._refresh()
-
-    def _refresh(self) -> None:
-        try:
-            document = self._source.read()
-            if document is not None:
-                self._publish(document)
-        except FlagsError as error:
-            if error.problem != self._problem:
-                logger.warning("The flags stay as they are: %s", error)
-            self._problem = error.problem
-        except Exception:
-            # Whatever this is, the worker must go on following its flags.
-            logger.exception("The flags stay as they are")
-        else:
-            if self._problem:
-                logger.info("%s is back", self._source)
-            self._problem = ""
-
-    def _publish(self, document: Document) -> None:
-        began = time.perf_counter()
-        snapshot = Snapshot(
-            document,
-            origin="server",
-            place=str(self._source),
-            before=self.snapshots.get(document.namespace.key),
-        )
-        self.namespace = document.namespace.key
-        self.snapshots = {self.namespace: snapshot}
-        milliseconds = (time.perf_counter() - began) * 1000
-        count = len(document.flags)
-        logger.info("flags from %s: %d, in use in %.0f ms", self._source, count, milliseconds)
-
-    def _instead_of_source(self, error: FlagsError) -> Document:
-        if self._fallback is None or not error.passing:
-            raise error
-        logger.error("Starting without current flags, which are taken up later: %s", error)
-        self._problem = error.problem
-        return self._fallback()
+    def _publish(self, snapshot: Snapshot) -> None:
+        with self._lock:  # against the other namespaces' threads; who reads needs none
+            self.snapshots = MappingProxyType({**self.snapshots, snapshot.namespace: snapshot})

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -273,14 +273,32 @@ class Document(_Part):
         }
 
 
+class _Message(BaseModel):
+    """A line of the stream."""
+
+    result: Document
+
+
 def parse(body: bytes, *, source: str) -> Document:
     """The document in an answer's body.
 
     Raises:
         FlagsError: it is no such document; the message names `source` and the first fault.
     """
+    return _validated(Document, body, source)
+
+
+def parse_message(line: bytes, *, source: str) -> Document:
+    """The document in a line of the stream. Raises as `parse`."""
+    return _validated(_Message, line, source).result
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def _validated(model: type[M], body: bytes, source: str) -> M:
     try:
-        return Document.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(map(str, fault["loc"])) or "the body"

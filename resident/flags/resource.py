@@ -1,15 +1,17 @@
 """The flag client as a resource of the worker."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 from resident.conf import conf
 from resident.exceptions import ConfigurationError
-from resident.flags import features
 from resident.flags.client import FlagClient
-from resident.flags.document import Document
+from resident.flags.flipt import Flipt, TokenType
+from resident.flags.known import LastKnown
 from resident.flags.snapshot import Snapshot
-from resident.flags.sources import FeaturesFile, Flipt, Source
+from resident.flags.sources import FeaturesFile, Fetch, Nowhere, Source
+from resident.secrets import Secret
 from resident.worker import Worker, depends_on, worker
 
 __all__ = ["current", "flags"]
@@ -45,50 +47,69 @@ def _snapshots(client: FlagClient) -> Mapping[str, Snapshot]:
 
 
 def _client(worker: Worker) -> FlagClient:
+    # What takes over goes on where the one before it was, and needs no stand-in.
+    before = worker.get(flags) if worker.is_open(flags) else None
+    namespaces = conf.flipt_namespaces
     host = worker.secrets.get("flipt_api_host")
     if not host:
-        interval, deadline = conf.features_interval, conf.flags_deadline
-        return FlagClient(_local_source(), interval=interval, deadline=deadline)
-    source = Flipt(
-        url=host.reveal(),
-        token=worker.secrets.get("flipt_api_token"),
-        namespace=conf.flipt_namespace,
+        return FlagClient(
+            [_local(namespace) for namespace in namespaces],
+            interval=conf.features_interval,
+            deadline=conf.flags_deadline,
+            before=before,
+            memo=conf.flags_memo,
+        )
+    token = worker.secrets.get("flipt_api_token")
+    return FlagClient(
+        [_flipt(host.reveal(), token, namespace) for namespace in namespaces],
+        interval=conf.flags_interval,
+        deadline=conf.flags_deadline,
+        before=before,
+        known=_known(host.reveal(), namespaces),
+        fallbacks={} if before else _fallbacks(namespaces),
+        memo=conf.flags_memo,
+    )
+
+
+def _flipt(url: str, token: Secret | None, namespace: str) -> Flipt:
+    return Flipt(
+        url=url,
+        token=token,
+        token_type=cast("TokenType", conf.flipt_token_type),
+        namespace=namespace,
         environment=conf.flipt_environment,
         timeout=conf.flags_timeout,
-    )
-    # A client that takes over has to have flags: until it has, the one before serves them.
-    fallback = None if worker.is_open(flags) else _fallback()
-    return FlagClient(
-        source, interval=conf.flags_interval, deadline=conf.flags_deadline, fallback=fallback
+        fetch=cast("Fetch", conf.flags_fetch),
+        ca=conf.flipt_ca,
+        client_cert=conf.flipt_client_cert,
+        client_key=conf.flipt_client_key,
     )
 
 
-def _local_source() -> Source:
+def _local(namespace: str) -> Source:
     if conf.features is None:
-        return _Nowhere()
-    return FeaturesFile(Path(conf.features), namespace=conf.flipt_namespace)
+        return Nowhere(namespace=namespace)
+    return FeaturesFile(Path(conf.features), namespace=namespace)
 
 
-def _fallback() -> Callable[[], Document] | None:
+def _known(url: str, namespaces: Sequence[str]) -> Mapping[str, LastKnown]:
+    if conf.flags_last_known is None:
+        return {}
+    directory, environment = Path(conf.flags_last_known), conf.flipt_environment
+    return {
+        it: LastKnown(directory, url=url, environment=environment, namespace=it)
+        for it in namespaces
+    }
+
+
+def _fallbacks(namespaces: Sequence[str]) -> Mapping[str, Source]:
+    if conf.flags_fallback == "defaults":
+        return {it: Nowhere(namespace=it) for it in namespaces}
     if conf.flags_fallback == "features":
         if conf.features is None:
             raise ConfigurationError(
                 "RESIDENT_FLAGS['FALLBACK'] is 'features', but there is no features file.",
                 remedy="name the file in RESIDENT_FLAGS['FEATURES'].",
             )
-        path = Path(conf.features)
-        return lambda: features.load(path, namespace=conf.flipt_namespace)
-    return Document.empty if conf.flags_fallback == "defaults" else None
-
-
-class _Nowhere:
-    """The source of a project that has no flags."""
-
-    def __str__(self) -> str:
-        return "nowhere (no Flipt host, no features file)"
-
-    def read(self) -> Document:
-        return Document.empty(conf.flipt_namespace)
-
-    def close(self) -> None:
-        pass
+        return {it: _local(it) for it in namespaces}
+    return {}

@@ -1,131 +1,94 @@
-"""Where flags come from: Flipt's server, or a features file."""
+"""Where flags come from."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Protocol
-from urllib.parse import quote, urlsplit
-
-import requests
+from typing import Literal, Protocol, runtime_checkable
 
 from resident.exceptions import FlagsError
 from resident.flags import features
-from resident.flags.document import Document, parse
-from resident.secrets import Secret
-from resident.transport import BoundedSession, NoHttp, Redirected, TooLarge
+from resident.flags.document import Document
+from resident.flags.snapshot import Origin
+from resident.flags.state import Mode
+from resident.flags.stream import Idle
 
-__all__ = ["FeaturesFile", "Flipt", "Source"]
+__all__ = ["FeaturesFile", "Fetch", "NoStreamError", "Nowhere", "Reading", "Source", "Telling"]
 
-MAX_BYTES = 64 * 1024 * 1024
+Fetch = Literal["auto", "poll", "stream"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source said, once.
+
+    Attributes:
+        document: the flags.
+        version: the source's name for this state of them; "" where it has none.
+        as_of: when it said so; None for now.
+    """
+
+    document: Document
+    version: str = ""
+    as_of: datetime | None = None
+
+
+class NoStreamError(FlagsError):
+    """The source tells no changes by itself: it is to be asked again and again."""
 
 
 class Source(Protocol):
-    """A place that has a document of flags, and may have another one later."""
+    """A place that has one namespace's flags, and may have others later.
+
+    Attributes:
+        namespace: whose flags.
+        origin: what kind of place it is.
+        mode: how it is followed while it is not listened to.
+    """
+
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def origin(self) -> Origin: ...
+    @property
+    def mode(self) -> Mode: ...
 
     def __str__(self) -> str:
         """The place, for people."""
         ...
 
-    def read(self) -> Document | None:
-        """The document; None where it is the one that was read last. Raises `FlagsError`."""
+    def read(self) -> Reading | None:
+        """What it says; None where it is what it said last. Raises `FlagsError`."""
+        ...
+
+    def forget(self) -> None:
+        """Take what it said last for not said: it could not be used."""
         ...
 
     def close(self) -> None:
-        """End what `read` opened."""
+        """End what `read` and `listen` opened. May be called from another thread than they are."""
         ...
 
 
-class Flipt:
-    """A namespace of a Flipt server, asked over HTTP; lives as long as the flag client.
+@runtime_checkable
+class Telling(Source, Protocol):
+    """A source that may tell its changes by itself.
 
-    Args:
-        url: where Flipt is: "http://flipt:8080".
-        token: a client token; None where Flipt asks for none.
-        namespace: whose flags.
-        environment: of Flipt v2; v1 has none.
-        timeout: seconds for a connection, and again for an answer.
+    Attributes:
+        fetch: whether to listen: "auto" where it does, "stream" where it has to, "poll" for never.
     """
 
-    def __init__(
-        self,
-        *,
-        url: str,
-        token: Secret | None = None,
-        namespace: str = "default",
-        environment: str = "default",
-        timeout: float = 5.0,
-    ) -> None:
-        self._url = _checked_url(url)
-        self._timeout = timeout
-        self._path = f"/internal/v1/evaluation/snapshot/namespace/{quote(namespace, safe='')}"
-        self._session = BoundedSession(seconds=timeout, max_bytes=MAX_BYTES)
-        self._session.headers.update(
-            {
-                "Accept": "application/json",
-                "X-Flipt-Accept-Server-Version": "1.47.0",
-                # The gateway of v1.39 hands on only this one; without it there are no entity ids.
-                "Grpc-Metadata-X-Flipt-Accept-Server-Version": "1.47.0",
-                "X-Flipt-Environment": environment,
-            }
-        )
-        if token:
-            self._session.headers["Authorization"] = f"Bearer {_checked_token(token)}"
-        self._etag = ""
-        self._document: Document | None = None
+    @property
+    def fetch(self) -> Fetch: ...
 
-    def __str__(self) -> str:
-        return f"Flipt at {self._url}"
+    def listen(self, idle: Idle) -> Iterator[Reading | None]:
+        """What it says as it changes; None as in `read`.
 
-    def read(self) -> Document | None:
-        """The document, unless it is still the last one: by its ETag, or by what it says."""
-        answer = self._get()
-        if answer.status_code == requests.codes.not_modified:
-            return None
-        if answer.status_code != requests.codes.ok:
-            raise self._refusal(answer.status_code)
-        document = parse(answer.content, source=str(self))
-        is_news = document != self._document
-        self._etag, self._document = answer.headers.get("ETag", ""), document
-        return document if is_news else None
-
-    def close(self) -> None:
-        """Close the connections to Flipt."""
-        self._session.close()
-
-    def _get(self) -> requests.Response:
-        failure = None
-        headers = {"If-None-Match": self._etag} if self._etag else {}
-        try:
-            return self._session.get(self._url + self._path, headers=headers, timeout=self._timeout)
-        except requests.RequestException as error:
-            failure = self._absence(error)
-        # Raised out here, where it has no context: the request in it holds the token.
-        raise failure
-
-    def _absence(self, error: requests.RequestException) -> FlagsError:
-        for kind, meaning, passing in _ABSENCES:
-            if isinstance(error, kind):
-                return self._error(meaning, _CHECK_HOST, passing=passing)
-        return self._error(f"can't be asked ({type(error).__name__})", _CHECK_HOST)
-
-    def _refusal(self, status: int) -> FlagsError:
-        if status in {requests.codes.unauthorized, requests.codes.forbidden}:
-            return self._error(
-                f"refuses the token ({status})",
-                "check flipt_api_token: a client token that is not limited to a namespace.",
-            )
-        if status == requests.codes.not_found:
-            return self._error("has no such namespace (404)", "check FLIPT_NAMESPACE.")
-        passing = (
-            status == requests.codes.too_many_requests or status >= requests.codes.server_error
-        )
-        return self._error(f"answers with status {status}", "see Flipt's own log.", passing=passing)
-
-    def _error(self, meaning: str, remedy: str, *, passing: bool = False) -> FlagsError:
-        return FlagsError(
-            f"{self} {meaning}.",
-            tried=f"GET {self._path}",
-            remedy=remedy,
-            passing=passing,
-        )
+        Raises:
+            NoStreamError: it does not.
+            FlagsError: it does no more.
+        """
+        ...
 
 
 class FeaturesFile:
@@ -136,16 +99,19 @@ class FeaturesFile:
         namespace: which of its namespaces.
     """
 
+    origin: Origin = "features file"
+    mode: Mode = "file"
+
     def __init__(self, path: Path, *, namespace: str = "default") -> None:
+        self.namespace = namespace
         self._path = path
-        self._namespace = namespace
         self._seen: tuple[int, int, int] | None = None
         self._fault: FlagsError | None = None
 
     def __str__(self) -> str:
         return f"the features file {self._path}"
 
-    def read(self) -> Document | None:
+    def read(self) -> Reading | None:
         """The document, unless the file is as it was; then a fault is as it was, too."""
         state = self._state()
         if state == self._seen:
@@ -154,10 +120,14 @@ class FeaturesFile:
             return None
         self._seen, self._fault = state, None
         try:
-            return features.load(self._path, namespace=self._namespace)
+            return Reading(features.load(self._path, namespace=self.namespace))
         except FlagsError as fault:
             self._fault = fault
             raise
+
+    def forget(self) -> None:
+        """Read the file again, whether it has changed or not."""
+        self._seen = None
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -171,38 +141,29 @@ class FeaturesFile:
         return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-_CHECK_HOST = "check that Flipt runs, and that flipt_api_host is its URL as seen from here."
+class Nowhere:
+    """The source of a project that has no flags: each is answered by its default."""
 
-_ABSENCES: tuple[tuple[type[Exception], str, bool], ...] = (
-    (requests.exceptions.SSLError, "has no TLS certificate that is trusted here", False),
-    (Redirected, "redirects elsewhere, and the token is not sent elsewhere", False),
-    (NoHttp, "is something else: what answers speaks no HTTP", False),
-    (TooLarge, f"sends more than {MAX_BYTES:,} bytes", False),
-    (requests.Timeout, "does not answer in time", True),
-    (requests.ConnectionError, "can't be reached", True),
-    (requests.exceptions.ChunkedEncodingError, "cuts its answer off", True),
-)
+    origin: Origin = "defaults"
+    mode: Mode = "none"
 
+    def __init__(self, *, namespace: str = "default") -> None:
+        self.namespace = namespace
+        self._was_read = False
 
-def _checked_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username:
-        # The value is a secret's, and may be the wrong one: it is not shown.
-        raise FlagsError(
-            "The value of flipt_api_host is not the URL of a server.",
-            remedy="write it as http://host:8080 or https://host, without credentials.",
-        )
-    return url.rstrip("/")
+    def __str__(self) -> str:
+        return "nowhere (no Flipt host, no features file)"
 
+    def read(self) -> Reading | None:
+        """No flags; None from the second time on."""
+        if self._was_read:
+            return None
+        self._was_read = True
+        return Reading(Document.empty(self.namespace))
 
-def _checked_token(token: Secret) -> str:
-    value = token.reveal().strip()
-    return value if value.isascii() and value.isprintable() else _malformed_token()
+    def forget(self) -> None:
+        """Say so again."""
+        self._was_read = False
 
-
-def _malformed_token() -> str:
-    # In a frame of its own, where no variable holds the token.
-    raise FlagsError(
-        "The value of flipt_api_token can't be a token: it has characters that no header takes.",
-        remedy="store the token alone, in one line.",
-    )
+    def close(self) -> None:
+        """There is nothing to close."""

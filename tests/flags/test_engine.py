@@ -22,7 +22,7 @@ from resident.exceptions import FlagsError
 from resident.flags import features
 from resident.flags.document import Document, parse
 from resident.flags.engine import NOBODY, Engine, EngineError, Variant
-from resident.flags.sources import Flipt
+from resident.flags.flipt import Flipt
 from resident.testing import FakeFlipt
 from tests.flags import answers, strategies
 from tests.flags.answers import SAMPLES
@@ -165,10 +165,10 @@ class TestSamples:
         with FakeFlipt(version=version, token=None) as flipt:
             flipt.load(path)
             source = Flipt(url=flipt.url)
-            document = source.read()
+            reading = source.read()
             source.close()
-        assert document is not None
-        from_server, from_file = Engine(document), Engine(features.load(path))
+        assert reading is not None
+        from_server, from_file = Engine(reading.document), Engine(features.load(path))
         for entity, context in product(ENTITIES[::5], CONTEXTS):
             answer = answers.given(from_server, entity, context)
             assert answer == answers.given(from_file, entity, context)

@@ -7,7 +7,8 @@ from typing import Literal
 import pytest
 
 from resident.exceptions import FlagsError
-from resident.flags.sources import FeaturesFile, Flipt
+from resident.flags.flipt import Flipt
+from resident.flags.sources import FeaturesFile
 from resident.secrets import Secret
 from resident.testing import FakeFlipt
 from tests.evidence import BOOTSTRAP_TOKEN
@@ -36,12 +37,12 @@ class TestFlipt:
     def test_gives_the_document_when_it_has_changed(self, flipt: FakeFlipt, source: Flipt) -> None:
         first = source.read()
         assert first is not None
-        assert [flag.enabled for flag in first.flags] == [False]
+        assert [flag.enabled for flag in first.document.flags] == [False]
         assert source.read() is None
         flipt.enable("show_reverse_greeting")
         changed = source.read()
         assert changed is not None
-        assert [flag.enabled for flag in changed.flags] == [True]
+        assert [flag.enabled for flag in changed.document.flags] == [True]
 
     def test_an_unchanged_document_is_not_sent_again(self) -> None:
         with FakeFlipt(version="1.61.1", token=None) as flipt:
@@ -55,9 +56,9 @@ class TestFlipt:
     def test_a_namespace_of_its_own(self, flipt: FakeFlipt) -> None:
         flipt.load({"namespace": "team a".replace(" ", "-"), "flags": []})
         source = Flipt(url=flipt.url, token=Secret(BOOTSTRAP_TOKEN), namespace="team-a")
-        document = source.read()
-        assert document is not None
-        assert document.namespace.key == "team-a"
+        reading = source.read()
+        assert reading is not None
+        assert reading.document.namespace.key == "team-a"
         source.close()
 
     def test_a_good_document_after_a_bad_one_counts_as_new(
@@ -153,7 +154,7 @@ class TestFeaturesFile:
         other.replace(path)
         changed = source.read()
         assert changed is not None
-        assert changed.flags[0].enabled
+        assert changed.document.flags[0].enabled
         source.close()
 
     def test_a_fault_stays_until_the_file_changes(self, tmp_path: Path) -> None:
