@@ -170,10 +170,10 @@ def _subject(context: EvaluationContext | None) -> Subject:
 
 
 def _reason(snapshot: Snapshot, answer: Answer) -> Reason:
-    if snapshot.flags[answer.flag_key].is_constant:
-        return Reason.STATIC
     if "DISABLED" in answer.reason:
         return Reason.DISABLED
+    if snapshot.flags[answer.flag_key].is_constant:
+        return Reason.STATIC
     if "MATCH" not in answer.reason:
         return Reason.DEFAULT
     return Reason.TARGETING_MATCH if answer.segments else Reason.SPLIT

@@ -3,16 +3,25 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage
 from django.db import connections
 from django.test import override_settings
 
 from resident import checks
-from resident.checks import blocking_threads, check_databases, check_middleware, check_settings
+from resident.checks import (
+    blocking_threads,
+    check_databases,
+    check_flags,
+    check_middleware,
+    check_settings,
+)
 from tests.granian import ROOT, clean_environment
 
 OURS = checks.RESET_STATE
@@ -45,7 +54,7 @@ def test_middleware(listed: list[str], expected: list[str]) -> None:
 
 
 def test_this_project_has_no_fault() -> None:
-    assert not [*check_middleware(), *check_settings(), *check_databases()]
+    assert not [*check_middleware(), *check_settings(), *check_databases(), *check_flags()]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +143,115 @@ def test_database_without_psycopg_3(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_blocking_threads(argv: list[str], environ: dict[str, str], threads: int | None) -> None:
     assert blocking_threads(argv, environ) == threads
+
+
+FEATURES = """
+flags:
+  - {key: new, name: New, type: BOOLEAN_FLAG_TYPE}
+  - key: style
+    name: Style
+    variants: [{key: plain}, {key: loud}]
+---
+namespace: shop
+flags:
+  - {key: basket, name: Basket, type: BOOLEAN_FLAG_TYPE}
+"""
+
+HAVING = "from resident.flags import BooleanFlag, VariantFlag\n"
+
+
+@pytest.fixture
+def declaring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Makes two apps, of which each declares some flags, beside a features file."""
+    (tmp_path / "features.yml").write_text(FEATURES)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+
+    def declare(*modules: str) -> None:
+        for name, module in zip(("one_app", "other_app"), modules, strict=False):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "__init__.py").touch()
+            (tmp_path / name / "flags.py").write_text(HAVING + module)
+        names = ["one_app", "other_app"][: len(modules)]
+        monkeypatch.setattr(settings, "INSTALLED_APPS", ["resident", *names])
+        apps.set_installed_apps(settings.INSTALLED_APPS)
+
+    with override_settings(RESIDENT_FLAGS={"FEATURES": tmp_path / "features.yml"}):
+        yield declare
+    apps.unset_installed_apps()
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("module", "expected", "said"),
+    [
+        ("new = BooleanFlag('new')", [], ""),
+        ("style = VariantFlag('style', 'plain', ('plain', 'loud'))", [], ""),
+        ("style = VariantFlag('style')", [], ""),
+        ("basket = BooleanFlag('basket', namespace='shop')", [], ""),
+        ("new = alias = BooleanFlag('new')", [], ""),
+        (
+            "gone = BooleanFlag('gone')",
+            ["W008"],
+            "The flag 'gone', declared as one_app.flags.gone, is not in the features file.",
+        ),
+        ("basket = BooleanFlag('basket')", ["W008"], "The flag 'basket', declared as"),
+        (
+            "style = BooleanFlag('style')",
+            ["W009"],
+            "declared as a boolean flag, one_app.flags.style, and is a variant flag",
+        ),
+        ("new = VariantFlag('new')", ["W009"], "as a variant flag, one_app.flags.new, and is a b"),
+        (
+            "style = VariantFlag('style', 'odd', ('plain', 'odd', 'other'))",
+            ["W010"],
+            "declared as one_app.flags.style, has no variant 'odd', 'other' in the features file.",
+        ),
+        (
+            "a = BooleanFlag('new')\nb = BooleanFlag('new', default=True)",
+            ["W011"],
+            "The flag 'new' is declared in two ways: one_app.flags.a and one_app.flags.b.",
+        ),
+        ("a = BooleanFlag('new')\nb = BooleanFlag('new', namespace='default')", ["W011"], "'new'"),
+        ("a = BooleanFlag('x', namespace='none')", ["W012"], "has no namespace 'none', but"),
+    ],
+)
+def test_flags(declaring: Callable[..., None], module: str, expected: list[str], said: str) -> None:
+    declaring(module)
+    found = check_flags()
+    assert ids(found) == expected
+    assert all(said in it.msg and str(it.hint)[0].isupper() for it in found)
+
+
+def test_flags_that_two_apps_declare(declaring: Callable[..., None]) -> None:
+    declaring("new = BooleanFlag('new')", "new = BooleanFlag('new', description='The new.')")
+    assert [it.msg for it in check_flags()] == [
+        "The flag 'new' is declared in two ways: one_app.flags.new and other_app.flags.new."
+    ]
+
+
+def test_flags_that_two_apps_declare_alike(declaring: Callable[..., None]) -> None:
+    declaring("new = BooleanFlag('new')", "from one_app.flags import new")
+    assert not check_flags()
+
+
+def test_flags_without_a_features_file(declaring: Callable[..., None]) -> None:
+    declaring("gone = BooleanFlag('gone')\nother = VariantFlag('gone')")
+    with override_settings(RESIDENT_FLAGS={}):
+        assert ids(check_flags()) == ["W011"]
+
+
+@pytest.mark.parametrize("text", [None, "flags: [", "flags: 1"])
+def test_a_features_file_that_can_not_be_read(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "features.yml"
+    if text is not None:
+        path.write_text(text)
+    with override_settings(RESIDENT_FLAGS={"FEATURES": path}):
+        (fault,) = check_flags()
+    assert fault.id == "resident.W012"
+    assert f"The features file {path} " in fault.msg
+    assert str(fault.hint).startswith("Correct the file")
 
 
 def test_manage_py_says_it() -> None:

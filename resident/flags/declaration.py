@@ -31,6 +31,10 @@ class _Declared(str):
 
     __slots__ = ("_default", "_description", "_namespace")
 
+    _default: Any
+    _description: str
+    _namespace: str | None
+
     do_not_call_in_templates = True
 
     def __new__(cls, key: str, default: Any, description: str, namespace: str | None) -> Self:
@@ -67,12 +71,12 @@ class _Declared(str):
     @property
     def description(self) -> str:
         """What it is for."""
-        return str(self._description)
+        return self._description
 
     @property
     def namespace(self) -> str | None:
         """The namespace that it is in; None for the one that the settings name."""
-        return self._namespace and str(self._namespace)
+        return self._namespace
 
     def is_like(self, other: "Declaration") -> bool:
         """Whether both say the same about the flag."""
@@ -152,6 +156,8 @@ class VariantFlag(_Declared):
 
     __slots__ = ("_variants",)
 
+    _variants: tuple[str, ...]
+
     def __new__(
         cls,
         key: str,
@@ -192,13 +198,13 @@ class VariantFlag(_Declared):
     @property
     def variants(self) -> tuple[str, ...]:
         """The keys of all that it may give; empty for any."""
-        several: tuple[str, ...] = self._variants
-        return several
+        return self._variants
 
     @property
     def answers(self) -> str:
         """What it may answer, for people."""
-        return ", ".join([*map(repr, self.variants or ["the key of a variant"]), "None"])
+        variants = ", ".join(map(repr, self.variants)) or "the key of a variant"
+        return f"{variants}, None"
 
     def fits(self, answer: object) -> bool:
         """Whether it may answer that."""

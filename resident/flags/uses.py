@@ -85,23 +85,13 @@ def uses_in_template(path: Path, builtins: Iterable[str] = ()) -> list[Use]:
         return []
     tags: set[str] = set(builtins)
     uses = []
-    for token in Lexer(text).tokenize():
-        if token.token_type is not TokenType.BLOCK:
-            continue
-        name, *arguments = token.split_contents() or [""]
+    for line, name, arguments in _tags(text):
         if name == "load":
             tags |= _loaded(arguments)
         elif name in tags and arguments:
             namespace = next((it for it in arguments if it.startswith("namespace=")), "")
-            uses.append(
-                Use(
-                    path,
-                    token.lineno or 0,
-                    f"{{% {name} %}}",
-                    _unquoted(arguments[0]),
-                    _unquoted(namespace.removeprefix("namespace=")),
-                )
-            )
+            key, within = _unquoted(arguments[0]), _unquoted(namespace.removeprefix("namespace="))
+            uses.append(Use(path, line, f"{{% {name} %}}", key, within))
     return uses
 
 
@@ -189,6 +179,17 @@ def _argument(call: ast.Call, name: str) -> ast.expr | None:
 
 def _keyword(call: ast.Call, name: str) -> ast.expr | None:
     return next((it.value for it in call.keywords if it.arg == name), None)
+
+
+def _tags(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """The tags of a template that are not commented out: line, name, arguments."""
+    is_comment = False
+    for token in Lexer(text).tokenize():
+        if token.token_type is TokenType.BLOCK:
+            name, *arguments = token.split_contents() or [""]
+            is_comment = name == "comment" or (is_comment and name != "endcomment")
+            if not is_comment:
+                yield token.lineno or 0, name, arguments
 
 
 def _loaded(arguments: list[str]) -> set[str]:

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar, cast
@@ -144,7 +144,7 @@ def _decorated(override: override_flag, function: Callable[..., Any]) -> Callabl
         return asynchronous
     if inspect.isgeneratorfunction(function):
 
-        def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
             with override:
                 return (yield from function(*args, **kwargs))
 

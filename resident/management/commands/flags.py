@@ -189,7 +189,7 @@ def _add_namespace(parser: ArgumentParser) -> None:
 
 
 def _snapshots() -> Mapping[str, Snapshot]:
-    return worker.get(flags).snapshots
+    return dict(sorted(worker.get(flags).snapshots.items()))
 
 
 def _snapshot(namespace: str | None) -> Snapshot:
