@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
+from resident.flags.answer import Answer
 from resident.flags.document import (
     Constraint,
     DefaultVariant,
@@ -17,36 +17,14 @@ from resident.flags.document import (
     shares,
 )
 
-__all__ = ["Answered", "Explanation", "Group", "Share", "Step", "Verdict", "percent"]
+__all__ = ["Explanation", "Group", "Share", "Step", "Verdict", "percent"]
 
 ALL = 100.0
 EVERYBODY = "everybody"
 NO_VARIANT = "no variant"
+OF_ENTITY = "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
+OF_TIME = "DATETIME_CONSTRAINT_COMPARISON_TYPE"
 MOST_LISTED = 10  # values of a constraint; a segment may be a list of a thousand customers
-
-
-class Answered(Protocol):
-    """What an evaluation has to tell of itself, so that it can be explained."""
-
-    @property
-    def value(self) -> bool | str | None:
-        """On or off, the key of a variant, or None for no variant."""
-
-    @property
-    def reason(self) -> str:
-        """As Flipt's engine says it: MATCH_EVALUATION_REASON."""
-
-    @property
-    def segments(self) -> Sequence[str]:
-        """The keys of the segments that matched."""
-
-    @property
-    def bucket(self) -> int | None:
-        """Where the entity's id falls: 0 to 99 of a boolean flag, 0 to 999 of one with variants."""
-
-    @property
-    def rank(self) -> int | None:
-        """Which step decided, from 1 on; None where none did, or nobody can tell."""
 
 
 @dataclass(frozen=True)
@@ -65,33 +43,48 @@ class Share:
     first: int = 0
     beyond: int = 1000
 
+    @property
+    def buckets(self) -> int:
+        """How many buckets are theirs."""
+        return self.beyond - self.first
+
+    @property
+    def last(self) -> int:
+        """The last bucket that is theirs."""
+        return self.beyond - 1
+
     def __str__(self) -> str:
         return f"{percent(self.percent)} {self.answer}"
 
 
 @dataclass(frozen=True)
 class Group:
-    """A segment: who is in it.
+    """A segment: who is in it."""
 
-    Attributes:
-        key: its key.
-        conditions: each in words, as in `plan is "pro"`.
-        needs_all: whether all of them must hold; else one is enough.
-    """
+    segment: Segment
 
-    key: str
-    conditions: tuple[str, ...]
-    needs_all: bool
+    @property
+    def key(self) -> str:
+        """Its key."""
+        return self.segment.key
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether all of its conditions must hold; else one is enough."""
+        return self.segment.match_type == "ALL_SEGMENT_MATCH_TYPE"
+
+    @property
+    def conditions(self) -> list[str]:
+        """Each in words, as in `plan is "pro"`."""
+        return [_condition(constraint) for constraint in self.segment.constraints]
 
     @property
     def is_everybody(self) -> bool:
-        """Whether everybody is in it: a segment without constraints."""
-        return not self.conditions
+        """Whether everybody is in it: a segment without conditions."""
+        return not self.segment.constraints
 
     def __str__(self) -> str:
-        if self.is_everybody:
-            return EVERYBODY
-        return (" and " if self.needs_all else " or ").join(self.conditions)
+        return (" and " if self.needs_all else " or ").join(self.conditions) or EVERYBODY
 
 
 @dataclass(frozen=True)
@@ -124,7 +117,7 @@ class Step:
     @property
     def is_shared(self) -> bool:
         """Whether not everybody whom it is about gets the same answer."""
-        return len({share.answer for share in self.shares if share.first < share.beyond}) > 1
+        return len({share.answer for share in self.shares if share.buckets}) > 1
 
     @property
     def name(self) -> str:
@@ -190,6 +183,12 @@ class Explanation:
         return tuple({it.key: it for step in self.steps for it in step.groups}.values())
 
     @property
+    def properties(self) -> list[str]:
+        """The properties of a context that it looks at."""
+        constraints = [it for group in self.groups for it in group.segment.constraints]
+        return sorted({it.property for it in constraints if it.type != OF_ENTITY})
+
+    @property
     def definition(self) -> str:
         """The flag as Flipt's server sends it, as JSON."""
         return self.flag.model_dump_json(by_alias=True, indent=2)
@@ -217,7 +216,7 @@ class Explanation:
 
     def _rules(self) -> Iterator[Step]:
         for rank, rule in enumerate(self.flag.rules, start=1):
-            groups = tuple(_group(segment) for segment in rule.segments)
+            groups = tuple(Group(segment) for segment in rule.segments)
             yield Step(
                 rank,
                 _who(groups, rule.segment_operator),
@@ -234,10 +233,10 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why somebody got an answer, in words."""
+    """Why somebody got an answer, in words; lives as long as whoever asks for it."""
 
     flag: Flag
-    answer: Answered
+    answer: Answer
 
     @property
     def value(self) -> str:
@@ -245,49 +244,67 @@ class Verdict:
         value = self.answer.value
         return _word(value) if isinstance(value, bool) else value or NO_VARIANT
 
+    @property
+    def reason(self) -> str:
+        """Why, in words: for Flipt's own there are four."""
+        return _REASONS.get(self.answer.reason, self.answer.reason)
+
+    @property
+    def attachment(self) -> str:
+        """What is attached to the variant, as JSON; "" where nothing is."""
+        attachment = getattr(self.answer.value, "attachment", None)
+        return "" if attachment is None else json.dumps(attachment, ensure_ascii=False)
+
     @cached_property
-    def step(self) -> Step | None:
-        """The step that decided; None where nobody can tell."""
-        by_rank = {step.rank: step for step in Explanation(self.flag).steps}
-        if "MATCH" in self.answer.reason:
-            return by_rank.get(self.answer.rank or -1)
-        return by_rank[0]
+    def step(self) -> Step:
+        """The step that decided; the last where none before it was about them."""
+        rank = self.answer.rank
+        return self._steps[rank - 1 if rank else -1]
 
     @property
     def decided_by(self) -> str:
         """Which step decided, in words."""
-        if "DISABLED" in self.answer.reason:
-            return "the flag is off: none of its rules is looked at"
-        if self.step is None:
-            return "one of its steps"
-        if self.step.rank:
-            return self.step.name
-        if len(Explanation(self.flag).steps) == 1:
-            return "it is the same for everybody"
-        return "no step was about them, so what comes after all of them"
+        if len(self._steps) == 1:
+            return "nothing: it answers the same to everybody"
+        if self.answer.reason == "FLAG_DISABLED":
+            return "the flag itself, which is off: its rules are not looked at"
+        return self.step.name if self.step.rank else "none of the steps, so what is else"
+
+    @property
+    def told(self) -> list[tuple[Step, str]]:
+        """Each step, with what came of it: "passed over", "decided" or "not looked at"."""
+        place = self._steps.index(self.step)
+        is_off = self.answer.reason == "FLAG_DISABLED"
+        before = "not looked at" if is_off else "passed over"
+        said = [before] * place + ["decided"] + ["not looked at"] * len(self._steps)
+        return list(zip(self._steps, said, strict=False))
 
     @property
     def bucket(self) -> str:
-        """What the bucket is, and what it meant: "bucket 17 of 100: below 25, so on"."""
-        number, explanation = self.answer.bucket, Explanation(self.flag)
-        if number is None or not explanation.needs_percentage:
+        """What the bucket is, and what it meant: "bucket 17 of 100: below 25, so on"; "" where
+        the flag asks nobody for one.
+        """
+        number = self.answer.bucket
+        if number is None:
             return ""
         of = f"bucket {number} of {100 if self.flag.is_boolean else 1000}"
-        return f"{of}: {self._meaning(number, explanation)}"
+        return f"{of}: {self._meaning(number)}"
 
-    def _meaning(self, number: int, explanation: Explanation) -> str:
+    def _meaning(self, number: int) -> str:
         step = self.step
-        if step is None:
-            return "it may have decided"
         if step.percentage is not None:
             return f"below {step.percentage:g}, so {self.value}"
         if step.is_shared:
             share = next(it for it in step.shares if it.first <= number < it.beyond)
-            return f"{share.first} to {share.beyond - 1} get {share.answer}"
-        tried = [it.percentage for it in explanation.steps if it.percentage is not None]
+            return f"{share.first} to {share.last} get {share.answer}"
+        tried = [it.percentage for it in self._steps if it.percentage is not None]
         if step.rank == 0 and tried:
             return f"not below {max(tried):g}"
         return "it played no part"
+
+    @cached_property
+    def _steps(self) -> tuple[Step, ...]:
+        return Explanation(self.flag).steps
 
 
 def percent(number: float) -> str:
@@ -303,7 +320,7 @@ def _marked(steps: Iterator[Step], *, is_off: bool) -> Iterator[Step]:
     for step in steps:
         skipped = is_off and step.rank > 0
         needless = step.percentage is not None and step.percentage <= covered
-        yield replace(step, is_reached=not (is_over or skipped or needless))
+        yield replace(step, is_reached=False) if is_over or skipped or needless else step
         is_over = is_over or (step.is_for_all and not skipped)
         covered = max(covered, step.percentage or 0.0)
 
@@ -311,7 +328,7 @@ def _marked(steps: Iterator[Step], *, is_off: bool) -> Iterator[Step]:
 def _rollout(rank: int, rollout: Rollout) -> Step:
     if rollout.segment is not None:
         choice = rollout.segment
-        groups = tuple(_group(segment) for segment in choice.segments)
+        groups = tuple(Group(segment) for segment in choice.segments)
         who = _who(groups, choice.segment_operator)
         is_for_all = _is_for_all(groups, choice.segment_operator)
         return Step(rank, who, _only(choice.value), groups, is_for_all=is_for_all)
@@ -345,17 +362,12 @@ def _is_for_all(groups: Sequence[Group], operator: SegmentOperator) -> bool:
     return bool(groups) and enough(group.is_everybody for group in groups)
 
 
-def _group(segment: Segment) -> Group:
-    conditions = tuple(_condition(constraint) for constraint in segment.constraints)
-    return Group(segment.key, conditions, segment.match_type == "ALL_SEGMENT_MATCH_TYPE")
-
-
 def _condition(constraint: Constraint) -> str:
     subject = constraint.property
-    if constraint.type == "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE":
+    if constraint.type == OF_ENTITY:
         subject = "entity id"
     words = _WORDS.get(constraint.operator, constraint.operator)
-    if constraint.type == "DATETIME_CONSTRAINT_COMPARISON_TYPE":
+    if constraint.type == OF_TIME:
         words = _WORDS_OF_TIME.get(constraint.operator, words)
     return f"{subject} {words} {_object(constraint)}".rstrip()
 
@@ -365,10 +377,7 @@ def _object(constraint: Constraint) -> str:
         return ""
     if constraint.operator in {"isoneof", "isnotoneof"}:
         return _listed(constraint.value)
-    is_text = constraint.type in {
-        "STRING_CONSTRAINT_COMPARISON_TYPE",
-        "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE",
-    }
+    is_text = constraint.type in {"STRING_CONSTRAINT_COMPARISON_TYPE", OF_ENTITY}
     return _quoted(constraint.value) if is_text else constraint.value
 
 
@@ -424,4 +433,11 @@ _WORDS_OF_TIME = {
     "lte": "is not after",
     "gt": "is after",
     "gte": "is not before",
+}
+
+_REASONS = {
+    "MATCH": "a step was about them",
+    "DEFAULT": "no step was about them",
+    "FLAG_DISABLED": "the flag is off",
+    "UNKNOWN": "no rule was about them, and there is no default variant",
 }
