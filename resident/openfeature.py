@@ -10,11 +10,11 @@ Setting it opens nothing: the worker opens its flags as it always does.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.exception import ErrorCode
-from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
+from openfeature.flag_evaluation import FlagResolutionDetails, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
 from resident.conf import conf
@@ -25,12 +25,17 @@ from resident.flags.resource import current
 from resident.flags.snapshot import Answer, Snapshot
 from resident.flags.subject import Subject
 
+if TYPE_CHECKING:
+    # Version 0.8 has not yet got it there.
+    from openfeature.flag_evaluation import FlagValueType
+
+    Json = Sequence[FlagValueType] | Mapping[str, FlagValueType]
+
 __all__ = ["ResidentProvider"]
 
 logger = logging.getLogger("resident.flags")
 
 T = TypeVar("T")
-Json = Sequence[FlagValueType] | Mapping[str, FlagValueType]
 Value = bool | Variant | None
 
 
@@ -92,9 +97,9 @@ class ResidentProvider(AbstractProvider):
     def resolve_object_details(
         self,
         flag_key: str,
-        default_value: Json,
+        default_value: "Json",
         evaluation_context: EvaluationContext | None = None,
-    ) -> FlagResolutionDetails[Json]:
+    ) -> "FlagResolutionDetails[Json]":
         """What is attached to the variant that a flag gives."""
         return self._resolve(flag_key, default_value, evaluation_context, _object)
 
@@ -216,7 +221,7 @@ def _number(value: bool | Variant, read: Callable[[str], float]) -> Any:
         raise _MismatchError(f"gives {str(variant)!r}, which is no number") from None
 
 
-def _object(value: bool | Variant) -> Json:
+def _object(value: bool | Variant) -> "Json":
     attachment = _variant(value).attachment
     if isinstance(attachment, dict | list):
         return attachment
