@@ -19,10 +19,12 @@ from openfeature.provider import AbstractProvider, Metadata
 
 from resident.conf import conf
 from resident.exceptions import ResidentError
-from resident.flags.engine import NOBODY, Variant
+from resident.flags.context import subject_of
+from resident.flags.document import Flag
+from resident.flags.engine import Variant
 from resident.flags.overrides import overrides
 from resident.flags.resource import current
-from resident.flags.snapshot import Answer, Snapshot
+from resident.flags.snapshot import Snapshot
 from resident.flags.subject import Subject
 
 if TYPE_CHECKING:
@@ -136,8 +138,10 @@ class ResidentProvider(AbstractProvider):
         if snapshot is None or key not in snapshot.flags:
             problem = f"The flag {key!r} is unknown to the namespace {namespace!r}."
             return _failed(default, ErrorCode.FLAG_NOT_FOUND, problem)
-        answer = snapshot.answer(key, _subject(context))
-        found = _found(answer.value, default, convert, _reason(snapshot, answer))
+        flag = snapshot.flags[key]
+        subject = _subject(flag, context)
+        reason = _reason(flag, *snapshot.reason(key, subject))
+        found = _found(_answer(snapshot, flag, subject), default, convert, reason)
         found.flag_metadata = {"namespace": namespace, "version": snapshot.version}
         return found
 
@@ -169,19 +173,25 @@ def _failed(default: T, code: ErrorCode, problem: str) -> FlagResolutionDetails[
     )
 
 
-def _subject(context: EvaluationContext | None) -> Subject:
+def _subject(flag: Flag, context: EvaluationContext | None) -> Subject:
     context = context or EvaluationContext()
-    return Subject(context.targeting_key or NOBODY, context.attributes)
+    return subject_of(flag, None, context.targeting_key, context.attributes)
 
 
-def _reason(snapshot: Snapshot, answer: Answer) -> Reason:
-    if "DISABLED" in answer.reason:
+def _answer(snapshot: Snapshot, flag: Flag, subject: Subject) -> Value:
+    if flag.is_boolean:
+        return snapshot.boolean(flag.key, lambda: subject, default=False)
+    return snapshot.variant(flag.key, lambda: subject, default=None)
+
+
+def _reason(flag: Flag, reason: str, segments: Sequence[str]) -> Reason:
+    if "DISABLED" in reason:
         return Reason.DISABLED
-    if snapshot.flags[answer.flag_key].is_constant:
+    if flag.is_constant:
         return Reason.STATIC
-    if "MATCH" not in answer.reason:
+    if "MATCH" not in reason:
         return Reason.DEFAULT
-    return Reason.TARGETING_MATCH if answer.segments else Reason.SPLIT
+    return Reason.TARGETING_MATCH if segments else Reason.SPLIT
 
 
 def _boolean(value: bool | Variant) -> bool:

@@ -15,7 +15,7 @@ from openfeature.exception import ErrorCode
 from openfeature.flag_evaluation import FlagEvaluationDetails, Reason
 from openfeature.provider import ProviderStatus
 
-from resident.flags.resource import flags
+from resident.flags.resource import current, flags
 from resident.openfeature import ResidentProvider
 from resident.testing import override_flag
 from resident.worker import worker
@@ -159,6 +159,22 @@ def test_what_is_told_about_a_flag(client: OpenFeatureClient) -> None:
     assert details.flag_metadata["version"]
     assert api.get_provider_metadata().name == "resident"
     assert client.get_provider_status() is ProviderStatus.READY
+
+
+def test_they_are_counted_and_remembered(client: OpenFeatureClient) -> None:
+    for number in range(100):
+        context = EvaluationContext("7", {"is_staff": True, "visit": number})
+        assert client.get_string_value("style", "x", context) == "loud"
+    assert current()["shop"].counts["style"]["loud"] == 100
+    assert current()["shop"]._reasons.cache_info().misses == 1
+
+
+def test_an_entity_that_the_engine_does_not_take(
+    client: OpenFeatureClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    details = client.get_boolean_details("rollouts", True, EvaluationContext(" "))
+    assert told(details) == (True, Reason.ERROR, None, ErrorCode.GENERAL)
+    assert "flag 'rollouts' gives its default" in caplog.text
 
 
 def test_overrides(client: OpenFeatureClient) -> None:

@@ -55,6 +55,7 @@ class Snapshot:
     __slots__ = (
         "_booleans",
         "_engine",
+        "_reasons",
         "_remembered",
         "_said",
         "_variants",
@@ -84,6 +85,7 @@ class Snapshot:
         self._remembered: Callable[[str, Subject], bool | Variant | None] = lru_cache(memo)(
             self._engine.evaluate
         )
+        self._reasons = lru_cache(memo)(self._engine.reason)
         self.namespace = document.namespace.key
         self.document = document
         self.version = version or document.digest
@@ -154,6 +156,13 @@ class Snapshot:
         except EngineError as error:
             problem = f"Flag {key!r} can't be evaluated: {error}."
         raise FlagsError(problem, remedy="give an entity id that is not blank.")
+
+    def reason(self, key: str, subject: Subject) -> tuple[str, tuple[str, ...]]:
+        """Why a flag that it has answers so: a word, as in `Answer`, and the segments that matched.
+
+        It costs as much as an answer, and is remembered like one. Raises `EngineError`.
+        """
+        return self._reasons(key, subject)
 
     def _unanswered(self, key: str, why: str, default: T) -> T:
         if key in self.counts:
