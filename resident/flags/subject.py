@@ -26,7 +26,11 @@ class Subject:
     context: Mapping[str, str]
 
     def __init__(self, entity_id: object, context: Mapping[str, Any] = NOTHING) -> None:
-        texts = {str(key): _text(it) for key, it in context.items() if it is not None}
+        texts = {
+            key: it if type(it) is str else _text(it)
+            for key, it in context.items()
+            if it is not None
+        }
         keep = object.__setattr__
         keep(self, "entity_id", str(entity_id))
         keep(self, "context", MappingProxyType(texts))
