@@ -30,19 +30,20 @@ class Failures:
 
     def tell(self, key: str, error: Exception) -> None:
         """Log it. An error that is none of resident's is some code's fault: it brings its place."""
+        key = str(key)
         if key in self._said or len(self._said) >= MOST_SAID:
             return
-        self._said.add(str(key))
+        self._said.add(key)
         if isinstance(error, SynchronousOnlyOperation):
             logger.error(
                 "flag %r gives its default: what it depends on has to be looked up, and an event "
                 "loop does not wait. To do: await aflag_enabled or aflag_variant",
-                str(key),
+                key,
             )
         elif isinstance(error, ResidentError):
-            logger.error("flag %r gives its default: %s", str(key), error)
+            logger.error("flag %r gives its default: %s", key, error)
         else:
-            logger.error("flag %r gives its default", str(key), exc_info=error)
+            logger.error("flag %r gives its default", key, exc_info=error)
 
 
 failures = Failures()

@@ -8,8 +8,7 @@ from django.template import Context, Library, Node, NodeList, TemplateSyntaxErro
 from django.template.base import FilterExpression, Parser, Token, token_kwargs
 from django.utils.safestring import SafeString
 
-from resident.flags.condition import Condition
-from resident.flags.evaluation import flag_variant
+from resident.flags.evaluation import flag_enabled, flag_variant
 
 __all__ = ["register"]
 
@@ -80,16 +79,19 @@ class FlagNode(Node):
         return (self.nodelist if self._is_met(context) else self.nodelist_otherwise).render(context)
 
     def _is_met(self, context: Context) -> bool:
+        key = self.key.resolve(context)
         options = {name: it.resolve(context) for name, it in self.options.items()}
-        condition = Condition(
-            key=self.key.resolve(context),
-            value=options.get("value", True),
-            default=options.get("default"),
-            namespace=options.get("namespace"),
-        )
-        return condition.is_met(
-            _request(context), _id(options.get("entity")), options.get("context")
-        )
+        value = options.get("value", True)
+        default = options.get("default", getattr(key, "default", None))
+        asked: Any = {
+            "entity_id": _id(options.get("entity")),
+            "context": options.get("context"),
+            "namespace": options.get("namespace"),
+        }
+        request = _request(context)
+        if isinstance(value, bool):
+            return flag_enabled(key, request, default=bool(default), **asked) is value
+        return flag_variant(key, request, default=default or None, **asked) == str(value)
 
 
 def _is_option(word: str) -> bool:

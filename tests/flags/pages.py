@@ -116,7 +116,7 @@ class DecoratedAsyncMethod(View):
 
 
 required = flag_required("staff_only")
-included = [
+included: list[Any] = [
     path("page/<int:number>", page, name="included"),
     path("async", async_page),
     path("deep/", include([path("page", page)])),
