@@ -130,9 +130,9 @@ class Flipt:
                 for line in lines.read(idle):
                     if line.strip():
                         yield self._news(parse_message(line, source=str(self)))
-                failure = self._error("cuts the stream", _CHECK_HOST, kind="cut off", passing=True)
+                failure = self._absence(ConnectionResetError(), path=self._stream_path)
             except (OSError, http.client.HTTPException) as error:
-                failure = self._absence(error)
+                failure = self._absence(error, path=self._stream_path)
         # Raised out here, as in `_get`.
         raise failure
 
@@ -160,7 +160,7 @@ class Flipt:
         if status in REDIRECTS:
             raise Redirected(f"{status}, which is not followed")
         if status != requests.codes.ok:
-            raise self._refusal(status)
+            raise self._refusal(status, path=self._stream_path)
 
     def _news(self, document: Document, version: str = "") -> Reading | None:
         if document.namespace.key != self.namespace:
@@ -183,36 +183,43 @@ class Flipt:
         # Raised out here, where it has no context: the request in it holds the token.
         raise failure
 
-    def _absence(self, error: Exception) -> FlagsError:
+    def _absence(self, error: Exception, *, path: str = "") -> FlagsError:
         for kinds, meaning, kind, passing in _ABSENCES:
             if isinstance(error, kinds):
-                return self._error(meaning, _CHECK_HOST, kind=kind, passing=passing)
+                return self._error(meaning, _CHECK_HOST, kind, passing=passing, path=path)
         if isinstance(error, requests.RequestException):
             return self._error(f"can't be asked ({type(error).__name__})", _CHECK_HOST)
-        return self._error("can't be reached", _CHECK_HOST, kind="refused", passing=True)
+        return self._error("can't be reached", _CHECK_HOST, "refused", passing=True, path=path)
 
-    def _refusal(self, status: int) -> FlagsError:
+    def _refusal(self, status: int, *, path: str = "") -> FlagsError:
         kind = str(status)
         if status in {requests.codes.unauthorized, requests.codes.forbidden}:
             return self._error(
                 f"refuses the token ({status})",
                 "check flipt_api_token: a client token that is not limited to a namespace.",
-                kind=kind,
+                kind,
+                path=path,
             )
         if status == requests.codes.not_found:
-            return self._error("has no such namespace (404)", "check FLIPT_NAMESPACE.", kind=kind)
+            return self._error("has no such namespace (404)", "check FLIPT_NAMESPACE.", kind)
         passing = (
             status == requests.codes.too_many_requests or status >= requests.codes.server_error
         )
-        remedy = "see Flipt's own log."
-        return self._error(f"answers with status {status}", remedy, kind=kind, passing=passing)
+        meaning, remedy = f"answers with status {status}", "see Flipt's own log."
+        return self._error(meaning, remedy, kind, passing=passing, path=path)
 
     def _error(
-        self, meaning: str, remedy: str, *, kind: str = "invalid", passing: bool = False
+        self,
+        meaning: str,
+        remedy: str,
+        kind: str = "invalid",
+        *,
+        passing: bool = False,
+        path: str = "",
     ) -> FlagsError:
         return FlagsError(
             f"{self} {meaning}.",
-            tried=f"GET {self._path}",
+            tried=f"GET {path or self._path}",
             remedy=remedy,
             kind=kind,
             passing=passing,

@@ -252,6 +252,7 @@ class Follower:
                 "Starting on the last known flags, of %s: %s", self._reading.as_of, failure
             )
             self._publish(self._reading, self._source, origin="last known")
+            self._kind = self._kind or getattr(failure, "kind", "invalid")
         elif self._fallback is not None and getattr(failure, "passing", False):
             logger.error("Starting without current flags, which are taken up later: %s", failure)
             reading = self._fallback.read()
@@ -270,6 +271,8 @@ class Follower:
 
     def _lose(self, error: Exception) -> None:
         """Take a note that the stream was cut."""
+        if self._stopped.is_set():  # which cuts it
+            return
         self._failures += 1
         self._kind = getattr(error, "kind", "invalid")
         if not isinstance(error, FlagsError):

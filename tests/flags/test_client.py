@@ -59,7 +59,7 @@ class Script:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
-        return answer and Reading(answer)
+        return None if answer is None else Reading(answer)
 
     def forget(self) -> None:
         self.forgotten += 1
