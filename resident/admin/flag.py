@@ -1,7 +1,8 @@
 """The page of flags: what this process answers, to whom, and why."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin
@@ -16,7 +17,6 @@ from django.views.decorators.http import require_safe
 from resident.admin.flaglist import NAMESPACE_VAR, FlagList
 from resident.admin.trial import Trial
 from resident.exceptions import ResidentError
-from resident.flags.client import FlagClient
 from resident.flags.listing import Row
 from resident.flags.resource import current, flags
 from resident.flags.snapshot import Snapshot
@@ -47,8 +47,8 @@ class FlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # it takes none whe
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        snapshots, context = self._begin(request)
-        page = FlagList(request.GET, snapshots)
+        served, context = self._begin(request)
+        page = FlagList(request.GET, served.snapshots)
         context |= {"title": "Flags", "cl": page, "media": STYLE}
         template = "admin/resident/flag/change_list.html"
         return TemplateResponse(request, template, context | (extra_context or {}))
@@ -58,12 +58,12 @@ class FlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # it takes none whe
         self, request: HttpRequest, key: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """The page of one flag, which also evaluates it for whom the query names."""
-        snapshots, context = self._begin(request)
-        snapshot = _chosen(snapshots, request.GET.get(NAMESPACE_VAR, ""))
+        served, context = self._begin(request)
+        if served.problem:
+            return self.changelist_view(request, extra_context)
+        snapshot = served.snapshots.get(request.GET.get(NAMESPACE_VAR) or served.namespace)
         flag = None if snapshot is None else snapshot.flags.get(key)
         if snapshot is None or flag is None:
-            if context["problem"]:
-                return self.changelist_view(request, extra_context)
             return self._get_obj_does_not_exist_redirect(request, self.opts, key)  # type: ignore[attr-defined, no-any-return] # the admin's own
         trial = Trial(request, self.admin_site, snapshot, flag)
         context |= {
@@ -72,14 +72,14 @@ class FlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # it takes none whe
             "row": Row(snapshot, flag),
             "trial": trial,
             "steps": trial.told(),
-            "has_namespaces": len(snapshots) > 1,
+            "has_namespaces": len(served.snapshots) > 1,
             "media": STYLE + trial.media,
         }
         template = "admin/resident/flag/change_form.html"
         return TemplateResponse(request, template, context | (extra_context or {}))
 
-    def _begin(self, request: HttpRequest) -> tuple[Mapping[str, Snapshot], dict[str, Any]]:
-        """The snapshots, and what both pages tell of this worker.
+    def _begin(self, request: HttpRequest) -> tuple["_Served", dict[str, Any]]:
+        """What is served, and what both pages tell of this worker.
 
         Raises:
             PermissionDenied: the person at the page may not view flags.
@@ -87,29 +87,40 @@ class FlagAdmin(admin.ModelAdmin):  # type: ignore[type-arg] # it takes none whe
         if not self.has_view_permission(request):
             raise PermissionDenied
         request.current_app = self.admin_site.name
-        snapshots, standings, problem = _served()
-        return snapshots, {
+        served = _Served.here()
+        return served, {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "has_view_permission": True,
             "has_add_permission": False,
             "actions_on_top": True,  # else the admin's template adds a style to the page
             "process": os.getpid(),
-            "standings": standings,
-            "problem": problem,
+            "standings": served.standings,
+            "problem": served.problem,
         }
 
 
-def _served() -> tuple[Mapping[str, Snapshot], list[Standing], str]:
-    """What this process serves, by namespace; what of that there is to know; else what is wrong."""
-    try:
-        snapshots = current()
-        client: FlagClient = worker.get(flags)
-    except ResidentError as error:
-        return {}, [], str(error)
-    return snapshots, [Standing(client.state(name)) for name in snapshots], ""
+@dataclass(frozen=True)
+class _Served:
+    """What this process serves; lives as long as the page.
 
+    Attributes:
+        snapshots: by namespace.
+        standings: how current each of them is.
+        namespace: which of them is meant where none is named.
+        problem: why there is none; "" where there is.
+    """
 
-def _chosen(snapshots: Mapping[str, Snapshot], namespace: str) -> Snapshot | None:
-    """The snapshot of a namespace; of the first, which is the default one, where none is named."""
-    return snapshots.get(namespace) if namespace else next(iter(snapshots.values()), None)
+    snapshots: Mapping[str, Snapshot] = field(default_factory=dict)
+    standings: Sequence[Standing] = ()
+    namespace: str = ""
+    problem: str = ""
+
+    @classmethod
+    def here(cls) -> "_Served":
+        try:
+            snapshots, client = current(), worker.get(flags)
+        except ResidentError as error:
+            return cls(problem=str(error))
+        standings = [Standing(client.state(name)) for name in snapshots]
+        return cls(snapshots, standings, client.namespace)

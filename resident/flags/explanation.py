@@ -227,7 +227,7 @@ class Explanation:
         yield self._otherwise(_variant(self.flag.default_variant))
 
     def _otherwise(self, answer: str) -> Step:
-        who = EVERYBODY if self.flag.is_constant else "else"
+        who = "else" if self.flag.rollouts or self.flag.rules else EVERYBODY
         return Step(0, who, (Share(answer, ALL),), is_for_all=True)
 
 

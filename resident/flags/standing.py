@@ -28,17 +28,15 @@ class Standing:
     @property
     def served(self) -> str:
         """What the answers come from."""
-        return {
-            "server": f"the flags of {self.state.place}",
-            "last known": f"the last known flags of {self.state.place}",
-            "features file": f"the flags of {self.state.place}",
-            "defaults": "no flags: each answers its default in code",
-        }.get(self.state.origin, self.state.place)
+        if self.state.origin == "defaults":
+            return "no flags: each question gets its default in code"
+        which = "the last known flags" if self.state.origin == "last known" else "the flags"
+        return f"{which} of {self.state.place}"
 
     @property
     def followed(self) -> str:
         """How changes arrive."""
-        return FOLLOWED.get(self.state.mode, self.state.mode)
+        return FOLLOWED[self.state.mode]
 
     @property
     def age(self) -> str:
@@ -51,9 +49,14 @@ class Standing:
         return self.state.mode not in OF_ITS_OWN.get(self.state.origin, ())
 
     @property
-    def is_configured(self) -> bool:
-        """Whether there is a source at all."""
+    def has_source(self) -> bool:
+        """Whether there is a place that flags come from."""
         return self.state.mode != "none"
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether what is served may not be what the source says now."""
+        return self.is_makeshift or bool(self.state.last_error)
 
 
 def duration(seconds: float) -> str:
