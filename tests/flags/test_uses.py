@@ -19,6 +19,7 @@ from resident.flags import (
 from resident.testing import override_flag
 from resident.worker import worker
 from . import flag_enabled
+from .resident.flags import flag_enabled as relative
 
 CONSTANT = "constant"
 TYPED: str = "typed"
@@ -43,6 +44,7 @@ def view(request):
     flags(request)[CONSTANT]
     also.flags(request)[request.path]
     flag_enabled("of_another_library")
+    relative("of_a_relative_module")
     other.flag_enabled("of_another_module")
     worker.flag_enabled("of_nothing")
     CACHE["flag_enabled"]
@@ -104,7 +106,7 @@ def test_every_form_in_code(tmp_path: Path) -> None:
     for use in uses:
         assert use.path == path
         assert use.key is None or use.key == "constant" or use.key in lines[use.line - 1]
-    assert str(uses[0]) == f"{path}:16"
+    assert str(uses[0]) == f"{path}:17"
 
 
 def test_a_fixture_is_one_only_where_it_is_asked_for(tmp_path: Path) -> None:
