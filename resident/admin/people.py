@@ -30,7 +30,9 @@ def person_field(request: HttpRequest, site: AdminSite) -> forms.Field:
     everybody = model._default_manager.all() if users is None else users.get_queryset(request)  # noqa: SLF001 - as everywhere
     if users is not None and users.get_search_fields(request):
         widget = _Picker(LogEntry._meta.get_field("user"), site)  # noqa: SLF001
-        return forms.ModelChoiceField(everybody, required=False, widget=widget, label="User")
+        field = forms.ModelChoiceField(everybody, required=False, widget=widget, label="User")
+        field.error_messages["invalid_choice"] = "There is no such user."
+        return field
     return _Named(everybody)
 
 
@@ -45,6 +47,10 @@ def _may_view(request: HttpRequest, users: "ModelAdmin[Any] | None") -> bool:
 class _Picker(AutocompleteSelect):
     """The admin's own, which says what it means where nobody is picked."""
 
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        # Asked for what can't be the key of a user, the admin's own would raise.
+        return super().optgroups(name, [it for it in value if self._is_choice(it)], attr)
+
     def build_attrs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return {**super().build_attrs(*args, **kwargs), "data-placeholder": NOBODY_PICKED}
 
@@ -52,6 +58,13 @@ class _Picker(AutocompleteSelect):
     def media(self) -> forms.Media:
         # Named with what it has to come after.
         return super().media + forms.Media(js=["admin/js/autocomplete.js", "resident/picker.js"])
+
+    def _is_choice(self, value: str) -> bool:
+        try:
+            self.choices.field.to_python(value)
+        except ValidationError:
+            return False
+        return True
 
 
 class _Myself(forms.BooleanField):
