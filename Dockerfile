@@ -41,7 +41,7 @@ RUN SECRET_KEY=signs-nothing /venv/bin/python manage.py collectstatic --no-input
 
 FROM base
 
-# /data is for the SQLite database, and all that this user may write to. An empty volume that is
+# /data is for the SQLite database and the last known flags, and all that this user may write to. An empty volume that is
 # mounted there takes over its owner.
 RUN groupadd --gid 10001 resident \
     && useradd --uid 10001 --gid resident --no-create-home --home-dir /nonexistent \
@@ -52,6 +52,7 @@ RUN groupadd --gid 10001 resident \
 # machine that the whole network reaches.
 ENV PATH=/venv/bin:$PATH \
     DATABASE_URL=sqlite:////data/db.sqlite3 \
+    FLIPT_LAST_KNOWN=/data/flags \
     DEBUG=off
 
 WORKDIR /app

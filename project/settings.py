@@ -162,11 +162,18 @@ else:
 
 RESIDENT_FLAGS = {
     "NAMESPACE": env.str("FLIPT_NAMESPACE", default="default"),
+    "NAMESPACES": env.list("FLIPT_NAMESPACES", default=[]),
     "ENVIRONMENT": env.str("FLIPT_ENVIRONMENT", default="default"),
     "FEATURES": BASE_DIR / env.str("FLIPT_FEATURES", default="greeting/features.yml"),
     "INTERVAL": env.float("FLIPT_INTERVAL", default=30.0),
     "DEADLINE": env.float("FLIPT_DEADLINE", default=20.0),
+    "FETCH": env.str("FLIPT_FETCH", default="auto"),
+    "LAST_KNOWN": env.str("FLIPT_LAST_KNOWN", default=str(BASE_DIR / ".flags")),
     "FALLBACK": env.str("FLIPT_FALLBACK", default=""),
+    "TOKEN_TYPE": env.str("FLIPT_TOKEN_TYPE", default="client"),
+    "CA": env.str("FLIPT_CACERT", default=""),
+    "CLIENT_CERT": env.str("FLIPT_CLIENT_CERT", default=""),
+    "CLIENT_KEY": env.str("FLIPT_CLIENT_KEY", default=""),
 }
 
 # What `manage.py provision` sets up, with an administrator's tokens.

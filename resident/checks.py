@@ -58,6 +58,13 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_faults(lambda: [conf.undo]),
         *_faults(lambda: conf.findleaks_exclude),
         *_faults(lambda: [str(conf.secrets_interval), str(conf.secrets_max_age)]),
+        *_faults(lambda: conf.flipt_namespaces),
+        *_faults(lambda: [conf.flags_fetch]),
+        *_faults(lambda: [conf.flags_fallback]),
+        *_faults(lambda: [conf.flipt_token_type]),
+        *_faults(lambda: [str(conf.flags_memo)]),
+        *_faults(lambda: [str(conf.flags_interval), str(conf.features_interval)]),
+        *_faults(lambda: [str(conf.flags_timeout), str(conf.flags_deadline)]),
     ]
     return [
         checks.Error(fault.problem, hint=_sentence(fault.remedy), id="resident.E001")

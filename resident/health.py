@@ -32,7 +32,7 @@ def live(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view takes i
 @require_safe
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view takes its request
-    """200 once every resource of the worker is open, else 503; with how fresh the secrets are.
+    """200 once every resource of the worker is open, else 503; with how fresh what it has is.
 
     It is 503 too where they could not be read for longer than RESIDENT_SECRETS["MAX_AGE"].
 
@@ -52,7 +52,19 @@ def ready(request: HttpRequest) -> JsonResponse:  # noqa: ARG001 - a view takes 
             {"status": "unready", "problem": problem, "secrets": _told(secrets)}, status=503
         )
     state = {resource.__name__: "open" for resource in resources()}
-    return JsonResponse({"status": "ready", "resources": state, "secrets": _told(secrets)})
+    told = {"status": "ready", "resources": state, "secrets": _told(secrets)}
+    return JsonResponse({**told, "flags": _told_of_flags()} if conf.has_flags else told)
+
+
+def _told_of_flags() -> dict[str, Any]:
+    """Everything in it may be known to anybody, too: a place, which names a host, is left out."""
+    from resident.flags.resource import flags  # noqa: PLC0415 - where there are any
+
+    told = {}
+    for name, state in worker.get(flags).states.items():
+        told[name] = {**asdict(state), "age": round(state.age, 1)}
+        del told[name]["place"], told[name]["namespace"]
+    return told
 
 
 def _told(secrets: State) -> dict[str, Any]:

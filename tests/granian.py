@@ -26,9 +26,13 @@ CONFIGURES = ("VAULT_", "FLIPT_", "GRANIAN_", "DATABASE_URL", "SECRET_KEY", "DEB
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
-    """This environment without what configures the project, and with these variables."""
+    """This environment without what configures the project, and with these variables.
+
+    No flags are kept for a later start: the Flipt of a test may have the port of another's.
+    """
     inherited = {name: v for name, v in os.environ.items() if not name.startswith(CONFIGURES)}
-    return inherited | {"DJANGO_SETTINGS_MODULE": "project.settings"} | variables
+    ours = {"DJANGO_SETTINGS_MODULE": "project.settings", "FLIPT_LAST_KNOWN": ""}
+    return inherited | ours | variables
 
 
 class Granian:

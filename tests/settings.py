@@ -8,6 +8,7 @@ NOT_OURS = ("VAULT_", "FLIPT_", "DATABASE_URL", "SECRET_KEY", "DEBUG", "ALLOWED_
 with mock.patch.dict(os.environ), mock.patch("environ.Env.read_env"):
     for name in [name for name in os.environ if name.startswith(NOT_OURS)]:
         del os.environ[name]
+    os.environ["FLIPT_LAST_KNOWN"] = ""  # a Flipt of a test is none of the next
     from project.settings import *  # noqa: F403
 
 WHITENOISE_AUTOREFRESH = True  # nobody has run collectstatic

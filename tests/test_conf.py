@@ -39,6 +39,26 @@ from resident.resources import resources
         ("RESIDENT_FLAGS", {"TIMEOUT": 0}, lambda: conf.flags_timeout, r"\['TIMEOUT'\] is 0"),
         ("RESIDENT_FLAGS", {"DEADLINE": True}, lambda: conf.flags_deadline, r"is True"),
         (
+            "RESIDENT_FLAGS",
+            {"FETCH": "push"},
+            lambda: conf.flags_fetch,
+            r"\['FETCH'\] is 'push'(.|\n)*'auto', 'poll', 'stream'",
+        ),
+        (
+            "RESIDENT_FLAGS",
+            {"TOKEN_TYPE": "oidc"},
+            lambda: conf.flipt_token_type,
+            r"\['TOKEN_TYPE'\] is 'oidc'(.|\n)*'client', 'jwt'",
+        ),
+        (
+            "RESIDENT_FLAGS",
+            {"NAMESPACES": "shop"},
+            lambda: conf.flipt_namespaces,
+            r"\['NAMESPACES'\] is of type str, which is no list",
+        ),
+        ("RESIDENT_FLAGS", {"MEMO": -1}, lambda: conf.flags_memo, r"\['MEMO'\] is -1"),
+        ("RESIDENT_FLAGS", {"MEMO": True}, lambda: conf.flags_memo, r"\['MEMO'\] is True"),
+        (
             "RESIDENT_SECRETS",
             {"INTERVAL": 0},
             lambda: conf.secrets_interval,
@@ -72,4 +92,12 @@ def test_nothing_need_be_set() -> None:
         assert not conf.provision
         assert conf.features is None
         assert (conf.flags_interval, conf.features_interval) == (30.0, 1.0)
+        assert (conf.flags_fetch, conf.flipt_token_type) == ("auto", "client")
+        assert (conf.flags_last_known, conf.flags_memo) == (None, 10_000)
+        assert (conf.flipt_ca, conf.flipt_client_cert, conf.flipt_client_key) == ("", "", "")
+
+
+def test_the_namespace_that_is_meant_comes_first_and_none_twice() -> None:
+    with override_settings(RESIDENT_FLAGS={"NAMESPACE": "shop", "NAMESPACES": ["mail", "shop"]}):
+        assert conf.flipt_namespaces == ["shop", "mail"]
         assert (conf.secrets_interval, conf.secrets_max_age) == (30.0, None)

@@ -1,13 +1,16 @@
 """Live while the process answers, ready once its worker is open."""
 
+import os
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client, override_settings
 
 from resident.exceptions import SecretsError
 from resident.worker import Worker, secrets, worker
+from tests.servers import free_port
 
 
 @pytest.fixture
@@ -34,6 +37,10 @@ def test_ready_names_what_is_open(client: Client) -> None:
     assert response.status_code == 200
     told = response.json()
     assert 0 <= told["secrets"].pop("age") < 60
+    flags = told["flags"]["default"]
+    assert 0 <= flags.pop("age") < 60
+    assert len(flags.pop("version")) == 12
+    assert datetime.fromisoformat(flags.pop("taken")) <= datetime.now(UTC)
     assert told == {
         "status": "ready",
         "resources": {"secrets": "open", "flags": "open"},
@@ -46,8 +53,37 @@ def test_ready_names_what_is_open(client: Client) -> None:
             "rotations": 0,
             "failures": 0,
         },
+        "flags": {
+            "default": {
+                "origin": "features file",
+                "mode": "file",
+                "swaps": 0,
+                "failures": 0,
+                "last_error": "",
+                "process": os.getpid(),
+            }
+        },
     }
     assert "no-store" in response["Cache-Control"]
+
+
+def test_ready_shows_no_host_of_a_flipt_that_is_away(client: Client) -> None:
+    values = {"flipt_api_host": f"http://127.0.0.1:{free_port()}"}
+    with override_settings(
+        RESIDENT_SECRETS={"OPTIONS": {"values": values}},
+        RESIDENT_FLAGS={"FALLBACK": "defaults", "DEADLINE": 0.1},
+    ):
+        response = client.get("/health/ready")
+        worker.close()
+    assert response.status_code == 200
+    flags = response.json()["flags"]["default"]
+    assert (flags["origin"], flags["last_error"]) == ("defaults", "refused")
+    assert "127.0.0.1" not in response.text
+
+
+def test_ready_without_flags_tells_of_none(client: Client) -> None:
+    with override_settings(RESIDENT_FLAGS={}):
+        assert "flags" not in client.get("/health/ready").json()
 
 
 def test_not_ready_while_a_resource_is_away(

@@ -97,6 +97,11 @@ class FlagClient:
             )
         return self._followers[name].state
 
+    @property
+    def states(self) -> Mapping[str, State]:
+        """How the flags are, by namespace. Raises `FlagsError` before the start."""
+        return {name: follower.state for name, follower in self._followers.items()}
+
     def _publish(self, snapshot: Snapshot) -> None:
         with self._lock:  # against the other namespaces' threads; who reads needs none
             self.snapshots = MappingProxyType({**self.snapshots, snapshot.namespace: snapshot})
