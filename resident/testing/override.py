@@ -190,7 +190,7 @@ def _decorate_pytest(override: override_flag, target: Any) -> None:
     def setup_class(cls: Any) -> None:
         override.__enter__()
         try:
-            _call(set_up or getattr(super(target, cls), "setup_class", None), cls)
+            _call(set_up or _inherited(target, cls, "setup_class"), cls)
         except BaseException:  # pytest tears down nothing that has not been set up
             override.__exit__(None, None, None)
             raise
@@ -198,11 +198,16 @@ def _decorate_pytest(override: override_flag, target: Any) -> None:
     @classmethod  # type: ignore[misc]
     def teardown_class(cls: Any) -> None:
         try:
-            _call(tear_down or getattr(super(target, cls), "teardown_class", None), cls)
+            _call(tear_down or _inherited(target, cls, "teardown_class"), cls)
         finally:
             override.__exit__(None, None, None)
 
     target.setup_class, target.teardown_class = setup_class, teardown_class
+
+
+def _inherited(target: type, cls: type, name: str) -> Any:
+    """What comes after the decorated class; pytest also calls it for classes within that one."""
+    return getattr(super(target, cls if issubclass(cls, target) else target), name, None)
 
 
 def _call(method: Any, cls: type) -> None:

@@ -334,10 +334,11 @@ FORMS = """
 import threading
 import unittest
 import urllib.request
+from unittest import mock
 
 import pytest
 from django.test import AsyncClient, Client, LiveServerTestCase, SimpleTestCase, TestCase
-from django.test import TransactionTestCase
+from hypothesis import given, strategies as st
 
 from resident.flags import flag_enabled, flag_variant
 from resident.flags.overrides import Override, Overrides, overrides
@@ -397,6 +398,29 @@ class TestElsewhere:
 class TestBare:
     def test_it(self):
         assert flag_enabled("new")
+
+    class TestWithin:
+        def test_it(self):
+            assert flag_enabled("new")
+
+
+@override_flag("new", True)
+@given(st.booleans())
+def test_given(_):
+    assert flag_enabled("new")
+
+
+@given(st.booleans())
+@override_flag("new", True)
+def test_given_inside(_):
+    assert flag_enabled("new")
+
+
+@override_flag("new", True)
+@mock.patch("os.getcwd")
+def test_mocked(getcwd, tmp_path):
+    assert flag_enabled("new")
+    assert tmp_path
 
 
 class Base:
@@ -531,7 +555,7 @@ def test_all_forms_in_a_run_and_nothing_is_left(
     pytester.makepyfile(test_forms=FORMS, settings=SETTINGS, urls=URLS)
     pytester.makeini("[pytest]\nDJANGO_SETTINGS_MODULE = settings\npythonpath = .\n")
     ran = pytester.runpytest_subprocess("-s", "-W", "error")
-    ran.assert_outcomes(passed=21, failed=1, errors=1)
+    ran.assert_outcomes(passed=25, failed=1, errors=1)
     ran.stdout.fnmatch_lines_random(
         ["*left: {}*", "FAILED *::test_fails*", "ERROR *FailsToBeSetUp*"]
     )
