@@ -170,7 +170,9 @@ class Flipt:
             )
         if document == self._document:
             return None
-        self._document = document
+        # The ETag names what an answer said, and no message of a stream: Flipt v2 gives the same
+        # one again to flags that are changed back.
+        self._etag, self._document = "", document
         return Reading(document, version)
 
     def _get(self) -> requests.Response:

@@ -24,6 +24,7 @@ logger = logging.getLogger("resident.flags")
 PATIENCE = 1.0  # seconds that a start waits for the server where last known flags are there
 SHORTEST, LONGEST = 0.25, 30.0  # seconds between two attempts at what fails again and again
 STEADY = 10.0  # seconds after which a stream counts as one that works
+RARELY = 300.0  # seconds until a source without streams is asked for one again
 
 
 class _LeaveError(Exception):
@@ -79,7 +80,7 @@ class Follower:
         self._publishing = threading.Lock()
         self._mode: Mode = source.mode
         self._swaps = self._failures = self._misses = self._cuts = 0
-        self._problem = self._kind = ""
+        self._problem = self._kind = self._problem_of_streams = ""
         self._confirmed = self._look_at = time.monotonic()
         self._listen_at = self._look_at if self._telling else math.inf
         self._failure: BaseException | None = None
@@ -185,9 +186,7 @@ class Follower:
                 self._look_at = time.monotonic() + self._until_next_look()
                 self._is_well()
         except NoStreamError as error:
-            level = logging.WARNING if self._telling.fetch == "stream" else logging.INFO
-            logger.log(level, "%s", error)
-            self._listen_at = math.inf
+            self._do_without(error)
             return
         except _LeaveError:
             pass
@@ -197,6 +196,15 @@ class Follower:
             self._mode = self._source.mode
         self._cuts = 1 if time.monotonic() - began > STEADY else self._cuts + 1
         self._listen_at = time.monotonic() + self._backoff(self._cuts)
+
+    def _do_without(self, error: NoStreamError) -> None:
+        """Take a note that there are no streams; what balances the load may find a newer server."""
+        assert self._telling is not None  # noqa: S101 - as above
+        if self._problem_of_streams != error.problem:
+            self._problem_of_streams = error.problem
+            level = logging.WARNING if self._telling.fetch == "stream" else logging.INFO
+            logger.log(level, "%s", error)
+        self._listen_at = time.monotonic() + RARELY
 
     def _idle(self) -> float:
         """Look at the source where it is time to; gives the seconds until it is again."""

@@ -112,7 +112,7 @@ def _memberships(keys: list[str]) -> list[Part]:
     flags = [_boolean(f"in-{key}", [{"segment": {"key": key, "value": True}}]) for key in keys]
     for operator, (one, other) in product(("OR", "AND"), zip(keys, keys[5:], strict=False)):
         segment = {"keys": [one, other], "operator": f"{operator}_SEGMENT_OPERATOR"}
-        rollouts = [
+        rollouts: list[Part] = [
             {"segment": {**segment, "value": False}},
             {"threshold": {"percentage": 50, "value": True}},
             {"segment": {"key": other, "value": True}},
@@ -123,19 +123,21 @@ def _memberships(keys: list[str]) -> list[Part]:
 
 def _shared(*, with_default: bool) -> list[Part]:
     """Flags with variants: on and off, with a default and without, for all and for some."""
+    segments: list[str | Part] = [
+        "nobody_in_particular",
+        "s0",
+        {"keys": ["s1", "s2"]},
+        {"keys": ["s0", "s3"], "operator": "AND_SEGMENT_OPERATOR"},
+    ]
     return [
         _variants(place, shares, enabled=enabled, default=default, segment=segment)
         for (place, shares), enabled, default, segment in product(
             enumerate(SHARES),
             [True, False],
             [False, True] if with_default else [False],
-            ["nobody_in_particular", "s0", {"keys": ["s1", "s2"]}, _both("s0", "s3")],
+            segments,
         )
     ]
-
-
-def _both(*keys: str) -> Part:
-    return {"keys": list(keys), "operator": "AND_SEGMENT_OPERATOR"}
 
 
 def _variants(
