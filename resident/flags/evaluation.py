@@ -39,15 +39,16 @@ def flag_enabled(
         request: whose user and properties the flag may depend on. They are looked up only where
             it does.
         default: the answer where the flag is unknown, is no boolean flag, or can't be evaluated
-            (logged once a key).
+            (logged once a key). A declared flag brings its own.
         entity_id: who is asked about, for percentages; default: the user's primary key, or the id
             that `VisitorMiddleware` keeps for a visitor, or "anonymous".
         context: properties for the constraints of segments, before those of the request. They
             become strings, as Flipt compares strings: True is "true".
-        namespace: whose flag; default: RESIDENT_FLAGS["NAMESPACE"].
+        namespace: whose flag; default: that of a declared flag, or RESIDENT_FLAGS["NAMESPACE"].
     """
-    if namespace is None and type(key) is not str:
-        namespace = getattr(key, "namespace", None)  # a declared flag has one
+    if type(key) is not str:  # a declared flag says more
+        default = default or getattr(key, "default", False)
+        namespace = namespace or getattr(key, "namespace", None)
     try:
         value = overridden(key, namespace) if overrides.values else NOT_OVERRIDDEN
         if value is NOT_OVERRIDDEN:
@@ -78,9 +79,10 @@ def flag_variant(
     The arguments are those of `flag_enabled`. The default is also the answer where the flag gives
     no variant: it is off, or no rule matched and it has no default variant.
     """
+    if type(key) is not str:  # as above
+        default = default or getattr(key, "default", None)
+        namespace = namespace or getattr(key, "namespace", None)
     otherwise = default if default is None or isinstance(default, Variant) else Variant(default)
-    if namespace is None and type(key) is not str:
-        namespace = getattr(key, "namespace", None)  # a declared flag has one
     try:
         value = overridden(key, namespace) if overrides.values else NOT_OVERRIDDEN
         if value is NOT_OVERRIDDEN:
@@ -156,7 +158,7 @@ async def _look_up(
     with suppress(Exception):
         if not worker.is_open(resource.flags):
             await sync_to_async(worker.get)(resource.flags)
-        flag = snapshot_of(namespace).flags.get(key)
+        flag = snapshot_of(namespace or getattr(key, "namespace", None)).flags.get(key)
         if flag is not None and not flag.is_constant:
             await _subject(flag, request, entity_id, context)
 

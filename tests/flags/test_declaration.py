@@ -1,5 +1,6 @@
 """Flags that are declared in code are their keys, and know their type and default."""
 
+import asyncio
 import copy
 import pickle
 import sys
@@ -8,12 +9,21 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from django.contrib.auth.models import User
 from django.template import Context, Engine
 from django.test import RequestFactory, override_settings
 from django.test.utils import isolate_apps
+from django.utils.functional import SimpleLazyObject
 
 from resident.exceptions import ConfigurationError
-from resident.flags import BooleanFlag, VariantFlag, flag_enabled, flag_required, flag_variant
+from resident.flags import (
+    BooleanFlag,
+    VariantFlag,
+    aflag_enabled,
+    flag_enabled,
+    flag_required,
+    flag_variant,
+)
 from resident.flags.declaration import Declaration, declared
 from resident.testing import override_flag
 
@@ -26,6 +36,22 @@ FEATURES = """
 flags:
   - {key: new, name: New, type: BOOLEAN_FLAG_TYPE, enabled: false}
   - {key: style, name: Style, enabled: true, variants: [{key: loud, default: true}, {key: plain}]}
+"""
+
+OF_SHOP = """
+namespace: default
+---
+namespace: shop
+flags:
+  - key: of_shop
+    name: Of the shop
+    type: BOOLEAN_FLAG_TYPE
+    rollouts: [{segment: {key: staff, value: true}}]
+segments:
+  - key: staff
+    name: Staff
+    match_type: ALL_MATCH_TYPE
+    constraints: [{type: BOOLEAN_COMPARISON_TYPE, property: is_staff, operator: "true"}]
 """
 
 
@@ -66,6 +92,31 @@ def test_they_are_keys_wherever_a_key_is_expected() -> None:
     engine = Engine(libraries={"flags": "resident.templatetags.flags"})
     template = engine.from_string("{% load flags %}{% flag new %}on{% else %}off{% endflag %}")
     assert template.render(Context({"new": NEW})) == "off"
+
+
+def test_their_defaults_hold_wherever_they_are_keys() -> None:
+    with override_settings(RESIDENT_FLAGS={}):
+        assert flag_enabled(NEW)
+        assert asyncio.run(aflag_enabled(NEW))
+        assert flag_variant(STYLE) == "plain"
+        assert flag_variant(STYLE, default="loud") == "loud"
+        assert flag_required(NEW)(lambda _: "seen")(RequestFactory().get("/")) == "seen"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_user_is_looked_up_for_a_declared_flag_of_another_namespace(tmp_path: Path) -> None:
+    """In an event loop that is done in a thread, as it asks the database."""
+    path = tmp_path / "features.yml"
+    path.write_text(OF_SHOP)
+    user = User.objects.create(username="ada", is_staff=True)
+
+    async def ask() -> bool:
+        request = RequestFactory().get("/")
+        request.user = SimpleLazyObject(lambda: User.objects.get(pk=user.pk))  # type: ignore[assignment]
+        return await aflag_enabled(BooleanFlag("of_shop", namespace="shop"), request)
+
+    with override_settings(RESIDENT_FLAGS={"FEATURES": path, "NAMESPACES": ["shop"]}):
+        assert asyncio.run(ask())
 
 
 def test_they_know_what_was_declared() -> None:
