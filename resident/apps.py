@@ -6,7 +6,13 @@ from django.apps import AppConfig
 from django.core.checks import register
 from django.utils.autoreload import DJANGO_AUTORELOAD_ENV
 
-from resident.checks import check_databases, check_flags, check_middleware, check_settings
+from resident.checks import (
+    check_databases,
+    check_flags,
+    check_middleware,
+    check_settings,
+    check_visitors,
+)
 from resident.conf import conf
 from resident.databases import Credentials
 from resident.resources import resources
@@ -23,7 +29,13 @@ class ResidentConfig(AppConfig):
     def ready(self) -> None:
         if conf.masks_logs:
             mask_records()
-        for check in (check_middleware, check_settings, check_databases, check_flags):
+        for check in (
+            check_middleware,
+            check_settings,
+            check_databases,
+            check_flags,
+            check_visitors,
+        ):
             register(check, "resident")
         self.credentials = Credentials()
         self.credentials.follow()

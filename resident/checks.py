@@ -21,15 +21,24 @@ from django.utils.module_loading import import_string
 from resident.conf import conf
 from resident.exceptions import ConfigurationError, FlagsError
 from resident.flags import features
+from resident.flags.context import builder_at
 from resident.flags.declaration import BooleanFlag, Declaration, VariantFlag, declared
 from resident.isolation.flush import named_state
 from resident.isolation.resetters import resetter_at
 
-__all__ = ["check_databases", "check_flags", "check_middleware", "check_settings"]
+__all__ = [
+    "check_databases",
+    "check_flags",
+    "check_middleware",
+    "check_settings",
+    "check_visitors",
+]
 
 RESET_STATE = "resident.middleware.ResetStateMiddleware"
 SESSION = "django.contrib.sessions.middleware.SessionMiddleware"
 LOCALE = "django.middleware.locale.LocaleMiddleware"
+VISITOR = "resident.middleware.VisitorMiddleware"
+UPDATE_CACHE = "django.middleware.cache.UpdateCacheMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
 
 MOST_CONNECTIONS = 100
@@ -47,7 +56,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 def check_settings(**_: Any) -> list[CheckMessage]:
     """E001: whether settings have their form, and every path leads somewhere.
 
-    What RESIDENT_FLUSH and RESIDENT_RESETTERS name is imported for that.
+    What RESIDENT_FLUSH, RESIDENT_RESETTERS and RESIDENT_FLAGS["CONTEXT"] name is imported for that.
     """
     faults = [
         *_faults(lambda: conf.resetters, resetter_at),
@@ -61,6 +70,8 @@ def check_settings(**_: Any) -> list[CheckMessage]:
         *_faults(lambda: conf.flipt_namespaces),
         *_faults(lambda: [conf.flags_fetch]),
         *_faults(lambda: [conf.flags_fallback]),
+        *_faults(lambda: [conf.flags_context], builder_at),
+        *_faults(lambda: [conf.flags_cookie]),
         *_faults(lambda: [conf.flipt_token_type]),
         *_faults(lambda: [str(conf.flags_memo)]),
         *_faults(lambda: [str(conf.flags_interval), str(conf.features_interval)]),
@@ -84,6 +95,11 @@ def check_flags(**_: Any) -> list[CheckMessage]:
     """
     found = list(declared())
     return [*_contradictions(found), *_differences(found)]
+
+
+def check_visitors(**_: Any) -> list[CheckMessage]:
+    """W013 and W014: whether visitors who have not logged in are told from each other."""
+    return list(_visitors(list(settings.MIDDLEWARE)))
 
 
 def _middleware(listed: list[str]) -> Iterator[CheckMessage]:
@@ -194,6 +210,30 @@ def _contradictions(found: list[tuple[str, Declaration]]) -> Iterator[CheckMessa
         if not flag.is_like(other):
             problem = f"The flag {str(flag)!r} is declared in two ways: {first} and {place}."
             yield _warning("W011", problem, "declare it once, and import it from there.")
+
+
+def _visitors(listed: list[str]) -> Iterator[CheckMessage]:
+    if VISITOR not in listed:
+        for key in _shared():
+            problem = (
+                f"The flag {key!r} asks who somebody is, and all visitors who have not logged in "
+                "are the same one."
+            )
+            yield _warning("W013", problem, f"list {VISITOR!r} in MIDDLEWARE.")
+    elif UPDATE_CACHE in listed[listed.index(VISITOR) :]:
+        problem = f"MIDDLEWARE lists {VISITOR!r} before {UPDATE_CACHE!r}: what it keeps is for all."
+        yield _warning("W014", problem, f"list {VISITOR!r} after it.")
+
+
+def _shared() -> list[str]:
+    """The flags of the features file whose answer depends on who somebody is."""
+    if conf.features is None:
+        return []
+    try:
+        document = features.load(Path(conf.features), namespace=conf.flipt_namespace)
+    except FlagsError:
+        return []  # W012 tells
+    return [flag.key for flag in document.flags if flag.has_percentage]
 
 
 def _differences(found: list[tuple[str, Declaration]]) -> Iterator[CheckMessage]:

@@ -21,7 +21,9 @@ from resident.checks import (
     check_flags,
     check_middleware,
     check_settings,
+    check_visitors,
 )
+from tests.flags.asked import served
 from tests.granian import ROOT, clean_environment
 
 OURS = checks.RESET_STATE
@@ -55,6 +57,7 @@ def test_middleware(listed: list[str], expected: list[str]) -> None:
 
 def test_this_project_has_no_fault() -> None:
     assert not [*check_middleware(), *check_settings(), *check_databases(), *check_flags()]
+    assert not check_visitors()
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,8 @@ def test_this_project_has_no_fault() -> None:
         ("RESIDENT_KEEP", {"sys.path": True}, "RESIDENT_KEEP is of type dict"),
         ("RESIDENT_SESSION", "sometimes", "RESIDENT_SESSION is 'sometimes'"),
         ("RESIDENT_SECRETS", {"INTERVAL": -1}, "RESIDENT_SECRETS['INTERVAL'] is -1"),
+        ("RESIDENT_FLAGS", {"CONTEXT": "shop.context"}, "'shop.context', which can't be imported"),
+        ("RESIDENT_FLAGS", {"COOKIE": "a;b"}, "RESIDENT_FLAGS['COOKIE'] is 'a;b'"),
         ("RESIDENT_UNDO", True, "RESIDENT_UNDO is True"),
         ("RESIDENT_FINDLEAKS", [], "RESIDENT_FINDLEAKS is of type list"),
         ("RESIDENT_FINDLEAKS", {"EXCLUDE": "logout"}, r"RESIDENT_FINDLEAKS['EXCLUDE'] is of type"),
@@ -240,6 +245,36 @@ def test_flags_without_a_features_file(declaring: Callable[..., None]) -> None:
     declaring("gone = BooleanFlag('gone')\nother = VariantFlag('gone')")
     with override_settings(RESIDENT_FLAGS={}):
         assert ids(check_flags()) == ["W011"]
+
+
+class TestVisitors:
+    """A share of all, and all are one."""
+
+    @pytest.fixture(autouse=True)
+    def _served(self, tmp_path: Path) -> Iterator[None]:
+        with served(tmp_path):
+            yield
+
+    def test_told_from_each_other(self) -> None:
+        with override_settings(MIDDLEWARE=[OURS, checks.UPDATE_CACHE, checks.VISITOR]):
+            assert not check_visitors()
+
+    def test_all_one(self) -> None:
+        with override_settings(MIDDLEWARE=[OURS]):
+            found = check_visitors()
+        assert ids(found) == ["W013", "W013"]
+        assert [it.msg.split("'")[1] for it in found] == ["half", "shades"]
+
+    def test_kept_by_a_cache_in_front(self) -> None:
+        with override_settings(MIDDLEWARE=[OURS, checks.VISITOR, checks.UPDATE_CACHE]):
+            (found,) = check_visitors()
+        assert found.id == "resident.W014"
+        assert str(found.hint).endswith("after it.")
+
+    def test_no_features_file(self, tmp_path: Path) -> None:
+        for options in ({}, {"FEATURES": tmp_path / "none.yml"}):
+            with override_settings(RESIDENT_FLAGS=options, MIDDLEWARE=[OURS]):
+                assert not check_visitors()
 
 
 @pytest.mark.parametrize("text", [None, "flags: [", "flags: 1"])

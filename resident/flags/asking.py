@@ -57,9 +57,13 @@ def snapshot_of(namespace: str | None) -> Snapshot:
         ResidentError: there is none, or the flags can't be opened.
     """
     snapshots = resource.current()
-    snapshot = snapshots.get(namespace or worker.get(resource.flags).namespace)
-    if snapshot is not None:
-        return snapshot
+    if namespace is None:
+        if len(snapshots) == 1:  # as nearly everywhere, and the quickest
+            for snapshot in snapshots.values():
+                return snapshot
+        namespace = worker.get(resource.flags).namespace
+    if namespace in snapshots:
+        return snapshots[namespace]
     raise FlagsError(
         f"There are no flags of namespace {namespace!r}.",
         remedy=f"ask for one of {', '.join(map(repr, snapshots))}, or add it to "

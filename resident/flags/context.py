@@ -44,20 +44,23 @@ def subject_of(
 
     Raises what the project's builder of contexts raises.
     """
-    if request is None:
-        return Subject(entity_id or NOBODY, _chosen(flag, context))
-    asking = _asking(request)
-    if not entity_id and not context:
-        return asking.subject(request, flag)
+    if request is not None and not entity_id and not context:
+        return _asking(request).subject(request, flag)
     by_id, names = flag.asks_for
-    properties = {**asking.properties(request, names), **_chosen(flag, context)}
-    return Subject(entity_id or asking.entity_id(request, by_id=by_id), properties)
+    if not by_id:
+        entity_id = NOBODY
+    elif not entity_id:
+        entity_id = NOBODY if request is None else _asking(request).entity_id(request)
+    if not names:
+        return _somebody(str(entity_id))
+    properties = {} if request is None else _asking(request).properties(request, names)
+    given = {name: context[name] for name in names if name in context} if context else {}
+    return Subject(entity_id, {**properties, **given})
 
 
-def _chosen(flag: Flag, context: Mapping[str, Any] | None) -> dict[str, Any]:
-    if not context:
-        return {}
-    return {name: context[name] for name in flag.asks_for[1] if name in context}
+@lru_cache(maxsize=1000)
+def _somebody(entity_id: str) -> Subject:
+    return Subject(entity_id)
 
 
 class _Asking:
@@ -79,14 +82,12 @@ class _Asking:
         subject = self._subjects.get(asks_for)
         if subject is None:
             by_id, names = asks_for
-            entity_id = self.entity_id(request, by_id=by_id)
+            entity_id = self.entity_id(request) if by_id else NOBODY
             subject = Subject(entity_id, self.properties(request, names))
             self._subjects[asks_for] = subject
         return subject
 
-    def entity_id(self, request: HttpRequest, *, by_id: bool) -> str:
-        if not by_id:
-            return NOBODY
+    def entity_id(self, request: HttpRequest) -> str:
         user_id = _user_id(request)
         return visitor.id_of(request) if user_id is None else user_id
 
