@@ -158,7 +158,7 @@ async def _look_up(
     with suppress(Exception):
         if not worker.is_open(resource.flags):
             await sync_to_async(worker.get)(resource.flags)
-        flag = snapshot_of(namespace or getattr(key, "namespace", None)).flags.get(key)
+        flag = snapshot_of(namespace).flags.get(key)
         if flag is not None and not flag.is_constant:
             await _subject(flag, request, entity_id, context)
 
