@@ -47,15 +47,13 @@ def subject_of(
     if request is not None and not entity_id and not context:
         return _asking(request).subject(request, flag)
     by_id, names = flag.asks_for
-    if not by_id:
-        entity_id = NOBODY
-    elif not entity_id:
-        entity_id = NOBODY if request is None else _asking(request).entity_id(request)
+    if not entity_id and by_id and request is not None:
+        entity_id = _asking(request).entity_id(request)
     if not names:
-        return _somebody(str(entity_id))
+        return _somebody(str(entity_id or NOBODY))
     properties = {} if request is None else _asking(request).properties(request, names)
     given = {name: context[name] for name in names if name in context} if context else {}
-    return Subject(entity_id, {**properties, **given})
+    return Subject(entity_id or NOBODY, {**properties, **given})
 
 
 @lru_cache(maxsize=1000)
