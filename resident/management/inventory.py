@@ -131,7 +131,7 @@ class Inventory:
 
 def _files(places: Iterable[Path]) -> list[Path]:
     """The files of these places, once each."""
-    found = (files_below(it) if it.is_dir() else [it] for it in places)
+    found = ([it] if it.is_file() else files_below(it) for it in places)
     return list(dict.fromkeys(path.resolve() for files in found for path in files))
 
 
