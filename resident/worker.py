@@ -186,6 +186,8 @@ class Worker:
         for opened in self._generation.opened.values():
             opened.leave_to_parent()
         self._closer.leave_to_parent()
+        if (stay := self._stay.get()) is not None:
+            stay.end()  # a request in which it was forked goes on with what is opened here
         self._lock = threading.RLock()  # the parent's may be held by a thread that is not here
         self._generation = Generation({})
         self._closer = Closer()
