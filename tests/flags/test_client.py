@@ -2,14 +2,17 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import pytest
 
 from resident.exceptions import FlagsError
 from resident.flags.client import FlagClient
-from resident.flags.document import Document
+from resident.flags.document import Document, Rollout, ThresholdRollout
 from resident.flags.snapshot import Origin
 from resident.flags.sources import Reading
 from resident.flags.state import Mode
@@ -151,3 +154,71 @@ def test_before_its_start_it_has_nothing() -> None:
     assert client.snapshots == {}
     with pytest.raises(FlagsError, match="the script has not been read yet"):
         client.state()
+
+
+def test_namespaces_are_apart(start: Start) -> None:
+    away = FlagsError("shop is away.", kind="refused", passing=True)
+    shop = Document.empty("shop")
+    client = start(Script(document(on=True)), Script(shop, away, namespace="shop"))
+    assert client.snapshots.keys() == {"default", "shop"}
+    assert eventually(lambda: client.state("shop").last_error == "refused")
+    assert client.state().last_error == ""
+    assert client.states.keys() == {"default", "shop"}
+    assert is_on(client)
+
+
+def test_a_snapshot_is_replaced_and_never_changed(start: Start) -> None:
+    client = start(Script(document(on=False), document(on=True), None))
+    first = client.snapshots
+    assert eventually(lambda: is_on(client))
+    assert client.snapshots is not first
+    assert not first["default"].boolean("on", lambda: Subject("somebody"), True)
+
+
+def test_what_the_engine_does_not_take_is_asked_for_again(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = document(on=False)
+    rollout = Rollout(threshold=ThresholdRollout(percentage=float("inf")))
+    bad = bad.model_copy(
+        update={"flags": [bad.flags[0].model_copy(update={"rollouts": [rollout]})]}
+    )
+    source = Script(document(on=True), bad, bad, None)
+    client = start(source)
+    assert eventually(lambda: source.asked > 4)
+    assert is_on(client)
+    assert source.forgotten == 2
+    assert caplog.text.count("Flipt's engine took") == 1
+
+
+def test_a_look_is_never_later_than_its_interval(start: Start) -> None:
+    looked: list[float] = []
+
+    class Noting(Script):
+        def read(self) -> Reading | None:
+            looked.append(time.monotonic())
+            return super().read()
+
+    start(Noting(document(on=True), None), interval=0.1)
+    assert eventually(lambda: len(looked) > 10)
+    pauses = [after - before for before, after in pairwise(looked)]
+    assert 0.08 < median(pauses) < 0.11  # each, on a machine that has nothing else to do
+
+
+def test_one_that_is_away_is_asked_at_leisure(start: Start) -> None:
+    away = FlagsError("the script is away.", passing=True)
+    source = Script(away)
+    start(source, interval=20.0, fallbacks={"default": Script(document(on=True))})
+    tried = source.asked
+    time.sleep(1.2)
+    assert tried + 1 <= source.asked <= tried + 5
+
+
+def test_the_age_is_that_of_the_last_confirmation(start: Start) -> None:
+    client = start(Script(document(on=True), None), interval=0.05)
+    time.sleep(0.3)
+    assert client.state().age < 0.1
+    away = start(Script(document(on=True), FlagsError("away.", passing=True)), interval=0.05)
+    time.sleep(0.3)
+    assert 0.2 < away.state().age < 1
+    assert away.state().failures > 0
