@@ -14,7 +14,10 @@ from django.http import HttpRequest
 from django.test import override_settings
 
 from resident.flags import features
+from resident.flags.resource import current
+from resident.testing import FakeFlipt
 from resident.worker import worker
+from tests.evidence import BOOTSTRAP_TOKEN
 
 FEATURES = """
 flags:
@@ -49,6 +52,26 @@ segments:
 namespace: shop
 flags:
   - {key: basket, name: Basket, type: BOOLEAN_FLAG_TYPE}
+"""
+
+OF_SERVER = """
+version: "1.2"
+flags:
+  - key: style
+    name: Style
+    type: VARIANT_FLAG_TYPE
+    enabled: true
+    variants: [{key: plain}, {key: loud, attachment: {mark: "!"}}]
+    rules:
+      - segment: {keys: [everybody, pro], operator: AND_SEGMENT_OPERATOR}
+        distributions: [{variant: loud, rollout: 30}, {variant: plain, rollout: 30}]
+segments:
+  - {key: everybody, name: Everybody, match_type: ANY_MATCH_TYPE}
+  - key: pro
+    name: Pro
+    match_type: ALL_MATCH_TYPE
+    constraints:
+      - {type: STRING_COMPARISON_TYPE, property: plan, operator: eq, value: pro}
 """
 
 
@@ -408,6 +431,28 @@ def test_snapshot_and_a_start_from_it(path: Path, tmp_path: Path) -> None:
         worker.close()
         assert run("eval", "style", "--context", "plan=pro") == before
         assert str(saved) in run("list")
+
+
+@pytest.mark.parametrize("version", ["1.39.2", "1.61.1", "2.11.0"])
+def test_what_was_saved_of_a_server_serves_when_it_is_gone(version: str, tmp_path: Path) -> None:
+    features = tmp_path / "of_server.yml"
+    features.write_text(OF_SERVER)
+    saved = tmp_path / "flags.json"
+    context = ["--context", "plan=pro", "--entity", "7"]
+    with FakeFlipt(version=version, token=BOOTSTRAP_TOKEN) as flipt:
+        flipt.load(features)
+        values = {"flipt_api_host": flipt.url, "flipt_api_token": BOOTSTRAP_TOKEN}
+        with override_settings(RESIDENT_SECRETS={"OPTIONS": {"values": values}}, RESIDENT_FLAGS={}):
+            assert f"1 flag of Flipt at {flipt.url}" in run("snapshot", "--output", str(saved))
+            document = current()["default"].document
+            shown, told = run("show", "style"), run("eval", "style", *context)
+            worker.close()
+    with override_settings(RESIDENT_FLAGS={"FEATURES": saved}):
+        assert current()["default"].document == document
+        assert current()["default"].origin == "features file"
+        assert (run("show", "style"), run("eval", "style", *context)) == (shown, told)
+    assert BOOTSTRAP_TOKEN not in saved.read_text()
+    assert flipt.url not in saved.read_text()
 
 
 def test_snapshot_of_one_namespace(tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ class Engine:
         client, is_boolean = self._client, self.flags[key].is_boolean
         ask = client.evaluate_boolean if is_boolean else client.evaluate_variant
         answer = self._told(ask, key, subject.entity_id, subject.context)
-        return answer.reason.removesuffix("_EVALUATION_REASON"), tuple(answer.segment_keys)
+        # The engine's order is another in every snapshot, and means nothing.
+        return answer.reason.removesuffix("_EVALUATION_REASON"), tuple(sorted(answer.segment_keys))
 
     def _told(
         self, ask: Callable[..., Any], key: str, entity_id: str, context: Mapping[str, str]
