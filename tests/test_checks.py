@@ -289,6 +289,21 @@ def test_a_features_file_that_can_not_be_read(tmp_path: Path, text: str | None) 
     assert str(fault.hint).startswith("Correct the file")
 
 
+def test_a_namespace_that_is_served_and_not_in_the_features_file(tmp_path: Path) -> None:
+    path = tmp_path / "features.yml"
+    path.write_text(FEATURES)
+    with override_settings(RESIDENT_FLAGS={"FEATURES": path, "NAMESPACES": ["shop", "none"]}):
+        (fault,) = check_flags()
+    assert "has no namespace 'none', but 'default', 'shop'" in fault.msg
+
+
+@pytest.mark.parametrize("flags", [[], {"NAMESPACES": "shop", "FEATURES": "x"}])
+def test_a_malformed_setting_is_said_once(flags: object) -> None:
+    with override_settings(RESIDENT_FLAGS=flags):
+        assert not check_flags()
+        assert check_settings()
+
+
 def test_manage_py_says_it() -> None:
     """All at once, and each with its remedy."""
     program = (
