@@ -127,6 +127,14 @@ def test_every_setting_is_documented() -> None:
     assert Settings.__doc__
 
 
+def test_every_check_is_documented() -> None:
+    source = (ROOT / "resident" / "checks.py").read_text()
+    ids = set(re.findall(r"""["'](?:resident\.)?([EW]\d{3})["']""", source))
+    assert {"E001", "W001", "W012"} <= ids
+    documented = (ROOT / "docs" / "settings.md").read_text()
+    assert ids == set(re.findall(r"^\| `resident\.([EW]\d{3})` \|", documented, re.MULTILINE))
+
+
 def test_every_variable_is_documented() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"(\w+)"', (ROOT / "project" / "settings.py").read_text()))
     tutorial = (ROOT / "docs" / "tutorial.md").read_text()
