@@ -234,6 +234,19 @@ class TestListening:
             assert self.listen(server.addr).kind == "redirect"
         assert not elsewhere.asked
 
+    @pytest.mark.parametrize(("status", "passing"), [(401, False), (403, False), (503, True)])
+    def test_one_that_refuses(self, flipt: FakeFlipt, status: int, passing: bool) -> None:
+        flipt.misbehave(status, path=STREAMS)
+        error = self.listen(flipt.url, token=Secret(BOOTSTRAP_TOKEN))
+        assert (error.kind, error.passing) == (str(status), passing)
+        assert error.tried == "GET /client/v2/environments/default/namespaces/default/stream"
+
+    def test_one_that_was_closed_before_it_began(self, flipt: FakeFlipt) -> None:
+        source = Flipt(url=flipt.url, token=Secret(BOOTSTRAP_TOKEN))
+        source.close()
+        with pytest.raises(FlagsError, match="cuts the stream"):
+            list(source.listen(lambda: 10.0))
+
     def test_a_line_without_an_end(self, flipt: FakeFlipt, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("resident.flags.flipt.MAX_BYTES", 1_000_000)
         flipt.misbehave("huge", path=STREAMS)
