@@ -1,5 +1,6 @@
 """Every fault that a Flipt can have, and what a client of it must make of each."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from tests.evidence import BOOTSTRAP_TOKEN, WRONG_PASSWORD
 
 __all__ = [
     "FAULTS", "FLAG", "NOTHING", "OFF", "ON", "SERVERS", "Answers", "Fault", "Scene", "Server",
-    "answers", "until",
+    "answers", "quiet", "until",
 ]  # fmt: skip
 
 FLAG, HALF = "show_reverse_greeting", "half"
@@ -196,6 +197,16 @@ def answers(client: FlagClient) -> Answers:
 
 ON, OFF, NOTHING = (True, True, False), (False, True, False), (False, False, True)
 """What is answered while the flag is on, while it is off, and where there are no flags."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """The flags log nothing: hundreds of failures, and of changes, are looked at elsewhere."""
+    logger = logging.getLogger("resident.flags")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
 
 
 def until(holds: Callable[[], bool], client: FlagClient, *expected: Answers) -> None:

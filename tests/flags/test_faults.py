@@ -37,6 +37,7 @@ from tests.flags.faults import (
     Scene,
     Server,
     answers,
+    quiet,
     until,
 )
 from tests.granian import ROOT
@@ -54,12 +55,8 @@ def each_server(quick: list[Server] = QUICK) -> pytest.MarkDecorator:
 
 @pytest.fixture(autouse=True)
 def _in_silence() -> Iterator[None]:
-    """Hundreds of failures are told; what is told is looked at elsewhere."""
-    logger = logging.getLogger("resident.flags")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    yield
-    logger.setLevel(level)
+    with quiet():
+        yield
 
 
 @pytest.fixture
