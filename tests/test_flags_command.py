@@ -23,7 +23,9 @@ FEATURES = """
 flags:
   - key: new_checkout
     name: New checkout
-    description: The checkout of one page.
+    description: |
+      The checkout
+      of one page.
     type: BOOLEAN_FLAG_TYPE
     rollouts:
       - segment: {key: staff, value: true}
@@ -125,7 +127,7 @@ def test_list_for_a_script() -> None:
         "namespace": "default",
         "key": "new_checkout",
         "name": "New checkout",
-        "description": "The checkout of one page.",
+        "description": "The checkout\nof one page.\n",
         "type": "boolean",
         "enabled": False,
         "state": "partly on",
@@ -372,10 +374,49 @@ def test_check_passes_where_all_is_there(shop: Path) -> None:
     assert not checked("--strict", "tests/test_it.py")[2]
 
 
-def test_check_of_one_namespace(shop: Path) -> None:
-    printed, _, problem = checked("--namespace", "shop")
-    assert "the source has 1." in printed
+def test_check_finds_flags_that_are_asked_for_what_they_do_not_answer(shop: Path) -> None:
+    (shop / "orders" / "views.py").write_text(
+        "from resident.flags import flag_enabled, flag_required, flag_variant\n"
+        "flag_enabled('style')\n"
+        "flag_variant('style')\n"
+        "flag_variant('new_checkout')\n"
+        "flag_required('style', value='loud')\n"
+        "flag_enabled('basket', namespace='shop')\n"
+    )
+    (shop / "orders" / "templates" / "page.html").write_text(
+        "{% load flags %}{% flag_variant 'everywhere' %}{% flag 'everywhere' %}{% endflag %}"
+    )
+    (shop / "templates" / "mail.txt").unlink()
+    printed, _, problem = checked()
+    assert printed.startswith(
+        "mistaken: everywhere is a boolean flag\n"
+        "  orders/templates/page.html:1: {% flag_variant %}\n"
+        "mistaken: new_checkout is a boolean flag\n"
+        "  orders/views.py:4: flag_variant\n"
+        "mistaken: style is a variant flag\n"
+        "  orders/views.py:2: flag_enabled\n"
+        "Flags are named"
+    )
+    assert problem.startswith("3 flags asked for what they don't answer.")
+    found = json.loads(checked("--json")[0])["mistaken"]
+    assert {key: [it["line"] for it in uses] for key, uses in found.items()} == {
+        "everywhere": [1],
+        "new_checkout": [4],
+        "style": [2],
+    }
+
+
+@pytest.mark.usefixtures("shop")
+def test_check_of_one_namespace() -> None:
+    assert checked("--namespace", "shop", "--strict")[::2] == (
+        "Flags are named once here; the source has 1.\n",
+        "",
+    )
+    printed, _, problem = checked("--namespace", "default")
+    assert "basket" not in printed
+    assert "missing: gone\n" in printed
     assert problem
+    assert "'other' is not served" in checked("--namespace", "other")[2]
 
 
 def test_check_of_built_in_tags(shop: Path) -> None:

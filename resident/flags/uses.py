@@ -28,6 +28,13 @@ CALLS = {
 ATTRIBUTES = ("flag_key", "flag_namespace")
 """What names a flag in a class-based view."""
 
+IS_BOOLEAN = {
+    **dict.fromkeys(["flag_enabled", "aflag_enabled", "BooleanFlag"], True),
+    **dict.fromkeys(["flag_variant", "aflag_variant", "VariantFlag"], False),
+    "{% flag_variant %}": False,
+}
+"""Whether what is called takes a boolean flag, or one with variants; the others take both."""
+
 NOT_OURS = {*INSTALLED, "node_modules", "__pycache__"}
 
 LIBRARY = "flags"
@@ -55,6 +62,10 @@ class Use:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"
+
+    def fits(self, *, is_boolean: bool) -> bool:
+        """Whether a flag of this type can be asked so; else it always gives its default."""
+        return IS_BOOLEAN.get(self.by, is_boolean) == is_boolean
 
 
 def files_below(folder: Path) -> Iterator[Path]:

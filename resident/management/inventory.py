@@ -33,8 +33,9 @@ class Inventory:
     """What is used where, and what of it the source has; lives as long as a command.
 
     Args:
-        served: the keys of the source's flags, by namespace.
+        served: the source's flags, by namespace and key: whether they are boolean.
         otherwise: the namespace of a use that names none.
+        only: the namespace to look at; None for all, also those that are not served.
         besides: files and folders that are looked at beside the project's own.
 
     Attributes:
@@ -42,10 +43,16 @@ class Inventory:
     """
 
     def __init__(
-        self, served: Mapping[str, frozenset[str]], *, otherwise: str, besides: Iterable[Path] = ()
+        self,
+        served: Mapping[str, Mapping[str, bool]],
+        *,
+        otherwise: str,
+        only: str | None = None,
+        besides: Iterable[Path] = (),
     ) -> None:
-        self._served = served
+        self._served = {it: flags for it, flags in served.items() if only in (None, it)}
         self._otherwise = otherwise
+        self._only = only
         self._besides = list(besides)
         self.notes: list[str] = []
 
@@ -55,14 +62,28 @@ class Inventory:
         return {name: uses for name, uses in self._used.items() if name not in self._named}
 
     @property
+    def mistaken(self) -> dict[str, list[Use]]:
+        """The uses that ask a flag for what it does not answer, by flag."""
+        found = {
+            name: [it for it in uses if not it.fits(is_boolean=self._named[name])]
+            for name, uses in self._used.items()
+            if name in self._named
+        }
+        return {name: uses for name, uses in found.items() if uses}
+
+    @property
     def unused(self) -> list[str]:
         """The flags of the source that nothing uses."""
-        return sorted(self._named - self._used.keys())
+        return sorted(self._named.keys() - self._used.keys())
 
     def told(self) -> Iterator[str]:
         """All of it in lines."""
         for name, uses in sorted(self.missing.items()):
             yield f"missing: {name}"
+            yield from (f"  {_at(use)}: {use.by}" for use in uses)
+        for name, uses in sorted(self.mistaken.items()):
+            kind = "boolean" if self._named[name] else "variant"
+            yield f"mistaken: {name} is a {kind} flag"
             yield from (f"  {_at(use)}: {use.by}" for use in uses)
         for name in self.unused:
             yield f"unused: {name}"
@@ -77,6 +98,7 @@ class Inventory:
         """All of it for a script."""
         return {
             "missing": {name: _places(uses) for name, uses in sorted(self.missing.items())},
+            "mistaken": {name: _places(uses) for name, uses in sorted(self.mistaken.items())},
             "unused": self.unused,
             "used": {
                 name: _places(uses)
@@ -87,8 +109,12 @@ class Inventory:
         }
 
     @cached_property
-    def _named(self) -> set[str]:
-        return {self._name(key, it) for it, keys in self._served.items() for key in keys}
+    def _named(self) -> dict[str, bool]:
+        return {
+            self._name(key, namespace): is_boolean
+            for namespace, flags in self._served.items()
+            for key, is_boolean in flags.items()
+        }
 
     @cached_property
     def _used(self) -> dict[str, list[Use]]:
@@ -108,7 +134,8 @@ class Inventory:
 
     @cached_property
     def _uses(self) -> list[Use]:
-        return [*self._in_code(), *self._in_templates()]
+        found = [*self._in_code(), *self._in_templates()]
+        return [it for it in found if self._only in (None, it.namespace or self._otherwise)]
 
     def _in_code(self) -> Iterator[Use]:
         for path in _files([*_code(), *self._besides]):
