@@ -5,8 +5,10 @@
 - `declaration`: flags that a project declares in its code
 - `context`: who a request asks for; `visitor`: the id of one who has not logged in
 - `resource`: the worker's flag client, made of settings and secrets
-- `client`: holds the engine, and replaces it when the flags change
-- `sources`: Flipt over HTTP, or a features file
+- `client`: the latest snapshot of each namespace; `follower`: what follows one, and its `state`
+- `sources`: a features file, or none; `flipt`: Flipt's server, and its `stream`; `known`: the last
+  known flags on disk
+- `snapshot`: the flags at one time, ready to answer a `subject`; `answer`: with the reason
 - `features`, `document`: the two formats, and the engine's; `dialect`: the YAML of the first
 - `engine`: Flipt's engine over one document
 

@@ -84,7 +84,7 @@ class Follower:
         self._confirmed = self._look_at = time.monotonic()
         self._listen_at = self._look_at if self._telling else math.inf
         self._failure: BaseException | None = None
-        self._has_tried = threading.Event()
+        self._has_tried, self._has_begun = threading.Event(), threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="resident-flags", daemon=True)
 
@@ -123,10 +123,12 @@ class Follower:
         elif self._failure is not None:
             self._stand_in(self._failure)
         self._reading = None
+        self._has_begun.set()
 
     def stop(self) -> None:
         """Let the thread end, without waiting for it."""
         self._stopped.set()
+        self._has_begun.set()
         self._source.close()
 
     def join(self, seconds: float) -> None:
@@ -136,6 +138,7 @@ class Follower:
 
     def _run(self) -> None:
         self._begin()
+        self._has_begun.wait()  # a start that has failed asks nobody again
         while not self._stopped.wait(self._pause()):
             if self._look_at <= time.monotonic():
                 self._look()
