@@ -59,8 +59,8 @@ def snapshot_of(namespace: str | None) -> Snapshot:
     snapshots = resource.current()
     if namespace is None:
         if len(snapshots) == 1:  # as nearly everywhere, and the quickest
-            for snapshot in snapshots.values():
-                return snapshot
+            (snapshot,) = snapshots.values()
+            return snapshot
         namespace = worker.get(resource.flags).namespace
     if namespace in snapshots:
         return snapshots[namespace]

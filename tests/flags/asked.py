@@ -11,7 +11,7 @@ from django.test import RequestFactory, override_settings
 
 from resident.flags.asking import failures
 
-__all__ = ["Untouched", "asked_by", "served"]
+__all__ = ["FEATURES", "Untouched", "asked_by", "served"]
 
 FEATURES = """
 flags:

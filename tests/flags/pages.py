@@ -134,6 +134,10 @@ urlpatterns = [
         "loud/<plan>",
         flag_required("style", value="loud", context=lambda _, plan: {"plan": plan})(page),
     ),
+    path(
+        "loud/async/<plan>",
+        flag_required("style", value="loud", context=lambda _, plan: {"plan": plan})(async_page),
+    ),
     path("default", flag_required("unknown_page", default=True)(page)),
     path("declared", flag_required(declared)(page)),
     path("team/<team>", flag_required("half", entity_id=team_of)(page)),

@@ -28,7 +28,7 @@ from resident.signals import flag_evaluated
 from resident.testing import FakeFlipt, override_flag
 from resident.worker import worker
 from tests.evidence import BOOTSTRAP_TOKEN
-from tests.flags.asked import Untouched, asked_by, served
+from tests.flags.asked import FEATURES, Untouched, asked_by, served
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +97,24 @@ class TestDefaults:
             assert flag_enabled("launched", default=True)
             assert not flag_enabled("launched")
 
+    def test_several_namespaces(self, features: Path) -> None:
+        both = (
+            FEATURES
+            + "---\nnamespace: shop\n"
+            + FEATURES.replace("enabled: true", "enabled: false")
+        )
+        features.write_text(both)
+        options = {"FEATURES": features, "NAMESPACES": ["shop"]}
+        with override_settings(RESIDENT_FLAGS=options):
+            assert flag_enabled("launched")
+            assert not flag_enabled("launched", namespace="shop")
+            assert flags()["launched"] is True
+            assert flags(namespace="shop")["launched"] is False
+            assert not flag_enabled(BooleanFlag("launched", namespace="shop"))
+        with override_settings(RESIDENT_FLAGS={**options, "NAMESPACE": "shop", "NAMESPACES": []}):
+            worker.close()
+            assert not flag_enabled("launched")
+
     def test_another_namespace(self, caplog: pytest.LogCaptureFixture) -> None:
         assert flag_enabled("launched", namespace="default")
         assert flag_enabled("elsewhere", namespace="nowhere", default=True)
@@ -117,6 +135,8 @@ class TestFailures:
             assert not flag_enabled("of_a_missing_file")
             assert flag_variant("of_a_missing_file", default="plain") == "plain"
             assert dict(flags()) == {}
+            with pytest.raises(KeyError):
+                flags()["of_a_missing_file"]
         told = [it.getMessage() for it in caplog.records if "of_a_missing_file" in it.getMessage()]
         assert len(told) == 1
         assert "none.yml can't be read" in told[0]

@@ -120,6 +120,10 @@ class TestWhatTheFlagHasToAnswer:
         assert get(f"{where}/pro").text == "the page plan=pro"
         assert get(f"{where}/free").status_code == 404
 
+    def test_a_variant_of_an_async_view(self) -> None:
+        assert get("/loud/async/pro").text == "the async page"
+        assert get("/loud/async/free").status_code == 404
+
     def test_the_default(self) -> None:
         assert get("/default").status_code == 200
         assert get("/path/loud").status_code == 200

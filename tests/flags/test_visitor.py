@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.core import signing
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -75,6 +75,13 @@ def enter(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"{before} {entity(request)}")
 
 
+def enter_and_leave(request: HttpRequest) -> HttpResponse:
+    before = entity(request)
+    login(request, User.objects.get(username="ada"))
+    logout(request)
+    return HttpResponse(f"{before} {entity(request)}")
+
+
 urlpatterns = [
     path("constant", constant),
     path("by-path", by_path),
@@ -84,6 +91,7 @@ urlpatterns = [
     path("somebody", somebody),
     path("streamed", streamed),
     path("enter", enter),
+    path("enter-and-leave", enter_and_leave),
 ]
 
 pytestmark = pytest.mark.urls(__name__)
@@ -232,6 +240,13 @@ class TestLogins:
         assert client.get("/half").text == str(user.pk)
         client.logout()
         assert client.get("/half").text not in {str(user.pk), "anonymous"}
+
+    def test_it_is_the_same_after_a_login_within_the_request(self, db: None) -> None:
+        User.objects.create_user("ada")
+        response = Client().get("/enter-and-leave")
+        before, after = response.text.split()
+        assert before == after
+        assert before in str(cookie(response))
 
 
 class TestStreams:
