@@ -12,7 +12,6 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from resident.admin.people import person_field
-from resident.exceptions import ResidentError
 from resident.flags.context import subject_of
 from resident.flags.document import Flag
 from resident.flags.explanation import Explanation, Step, Verdict
@@ -57,7 +56,8 @@ class Trial:
         try:
             return subject_of(self._flag, request, asked["entity"] or None, asked["context"])
         except Exception as error:  # noqa: BLE001 - a builder of the project's may raise anything
-            self._fail(f"The context of that user can't be built: {type(error).__name__}: {error}")
+            problem = f"The context of that user can't be built: {type(error).__name__}: {error}"
+            self.form.add_error(None, problem)
             return None
 
     @cached_property
@@ -65,12 +65,7 @@ class Trial:
         """What the flag answers, and why; None where nobody was asked about."""
         if self.subject is None:
             return None
-        try:
-            answer = self._snapshot.answer(self._flag.key, self.subject)
-        except ResidentError as error:
-            self._fail(error.problem)
-            return None
-        return Verdict(self._flag, answer)
+        return Verdict(self._flag, self._snapshot.answer(self._flag.key, self.subject))
 
     @property
     def entity_id(self) -> str:
@@ -83,9 +78,6 @@ class Trial:
         if self.verdict is not None:
             return self.verdict.told
         return [(step, "") for step in Explanation(self._flag).steps]
-
-    def _fail(self, message: str) -> None:
-        self.form.add_error(None, message)
 
 
 class _Context(forms.CharField):

@@ -76,6 +76,7 @@ def test_a_flag_with_variants_in_words() -> None:
 
 
 def test_flags_that_answer_the_same_to_everybody() -> None:
+    assert str(Explanation(flag_of())) == "f: boolean, off, everybody alike\n  everybody: off"
     assert told(flag_of(enabled=True)) == ["everybody: on"]
     assert told(flag_of(type="VARIANT_FLAG_TYPE")) == ["everybody: no variant"]
     assert explained("free_shipping").depends_on == "everybody alike"
