@@ -57,9 +57,6 @@ class LastKnown:
         self._namespace = namespace
         self._problem = ""
 
-    def __str__(self) -> str:
-        return str(self._path)
-
     def read(self) -> Reading | None:
         """What was last written, with the time of that; None where there is nothing of use."""
         try:

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -14,8 +14,9 @@ from resident.exceptions import FlagsError
 from resident.flags.client import FlagClient
 from resident.flags.document import Document, Rollout, ThresholdRollout
 from resident.flags.snapshot import Origin
-from resident.flags.sources import Reading
+from resident.flags.sources import Fetch, Nowhere, Reading
 from resident.flags.state import Mode
+from resident.flags.stream import Idle
 from resident.flags.subject import Subject
 from tests.granian import eventually
 
@@ -222,3 +223,50 @@ def test_the_age_is_that_of_the_last_confirmation(start: Start) -> None:
     time.sleep(0.3)
     assert 0.2 < away.state().age < 1
     assert away.state().failures > 0
+
+
+class Speaker(Script):
+    """A source that tells its changes, too: each as a list says; an error ends it."""
+
+    fetch: Fetch = "auto"
+
+    def __init__(self, *answers: Answer, told: Sequence[Answer]) -> None:
+        super().__init__(*answers)
+        self.told = list(told)
+        self.heard = 0
+
+    def listen(self, idle: Idle) -> Iterator[Reading | None]:
+        self.heard += 1
+        for answer in self.told:
+            if isinstance(answer, Exception):
+                raise answer
+            yield None if answer is None else Reading(answer)
+
+
+def test_no_fault_of_a_stream_ends_the_following(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Speaker(
+        document(on=False), None, told=[None, document(on=True), ZeroDivisionError("ours")]
+    )
+    client = start(source, interval=5)
+    assert eventually(lambda: source.heard > 1)
+    assert is_on(client)
+    assert "The stream of flags is left" in caplog.text
+    assert client.state().mode == "poll"
+
+
+def test_a_stream_that_ends_is_had_again(start: Start) -> None:
+    source = Speaker(document(on=False), None, told=[document(on=True)])
+    client = start(source, interval=5)
+    assert eventually(lambda: source.heard > 1)
+    assert is_on(client)
+
+
+def test_what_stands_in_comes_too_late_where_the_source_has_answered(start: Start) -> None:
+    client = start(Script(document(on=True), None))
+    before = client.snapshots
+    follower = client._followers["default"]
+    follower._publish(Reading(document(on=False)), Nowhere())
+    assert client.snapshots is before
+    assert client.state().swaps == 0

@@ -8,7 +8,7 @@ import pytest
 
 from resident.exceptions import FlagsError
 from resident.flags.flipt import Flipt
-from resident.flags.sources import FeaturesFile
+from resident.flags.sources import FeaturesFile, Nowhere
 from resident.secrets import Secret
 from resident.testing import FakeFlipt
 from tests.evidence import BOOTSTRAP_TOKEN
@@ -52,6 +52,12 @@ class TestFlipt:
             source.read()
             assert [request.status for request in flipt.requests] == [200, 304]
             source.close()
+
+    def test_what_could_not_be_used_is_sent_again(self, source: Flipt) -> None:
+        first = source.read()
+        assert first is not None
+        source.forget()
+        assert source.read() == first
 
     def test_a_namespace_of_its_own(self, flipt: FakeFlipt) -> None:
         flipt.load({"namespace": "team a".replace(" ", "-"), "flags": []})
@@ -157,6 +163,12 @@ class TestFeaturesFile:
         assert changed.document.flags[0].enabled
         source.close()
 
+    def test_what_could_not_be_used_is_read_again(self) -> None:
+        source = FeaturesFile(FEATURES)
+        first = source.read()
+        source.forget()
+        assert source.read() == first
+
     def test_a_fault_stays_until_the_file_changes(self, tmp_path: Path) -> None:
         path = tmp_path / "features.yml"
         source = FeaturesFile(path)
@@ -169,3 +181,14 @@ class TestFeaturesFile:
                 source.read()
         path.write_text(FEATURES.read_text())
         assert source.read() is not None
+
+
+def test_nowhere_there_are_no_flags() -> None:
+    source = Nowhere(namespace="shop")
+    first = source.read()
+    assert first is not None
+    assert (first.document.namespace.key, first.document.flags) == ("shop", [])
+    assert source.read() is None
+    source.forget()
+    assert source.read() == first
+    source.close()

@@ -229,6 +229,17 @@ class TestListening:
         error = self.listen(f"http://127.0.0.1:{free_port()}")
         assert (error.kind, error.passing) == ("refused", True)
 
+    def test_one_that_ends(self) -> None:
+        body = b'{"result":{"namespace":{"key":"default"}}}\n\n'
+        with Impostor(body=body) as server:
+            source = Flipt(url=server.addr)
+            told = source.listen(lambda: 10.0)
+            assert next(told) is not None
+            with pytest.raises(FlagsError, match="cuts the stream") as caught:
+                next(told)
+            source.close()
+        assert (caught.value.kind, caught.value.passing) == ("cut off", True)
+
     def test_a_redirect_is_not_followed(self) -> None:
         with Impostor() as elsewhere, Impostor(302, headers={"Location": elsewhere.addr}) as server:
             assert self.listen(server.addr).kind == "redirect"

@@ -149,6 +149,12 @@ def test_one_certificate_and_key_in_a_file(
     assert is_followed(Flipt(url=strict_front.url, ca=ca, client_cert=str(both)), flipt)
 
 
+def test_a_message_of_many_records(front: Front, flipt: FakeFlipt, ca: str) -> None:
+    flags = [{"key": f"flag-{number}", "name": "x" * 1000} for number in range(100)]
+    flipt.load({"flags": [*flags, {"key": FLAG, "name": "it", "type": "BOOLEAN_FLAG_TYPE"}]})
+    assert is_followed(Flipt(url=front.url, ca=ca), flipt)
+
+
 def test_a_server_that_nobody_trusts(front: Front) -> None:
     source = Flipt(url=front.url)
     for ask in (source.read, lambda: next(source.listen(lambda: 1.0))):
