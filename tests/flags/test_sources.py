@@ -28,7 +28,7 @@ def flipt(request: pytest.FixtureRequest) -> Iterator[FakeFlipt]:
 
 @pytest.fixture
 def source(flipt: FakeFlipt) -> Iterator[Flipt]:
-    source = Flipt(url=flipt.url, token=Secret(f"{BOOTSTRAP_TOKEN}\n"), timeout=0.5)
+    source = Flipt(url=flipt.url, token=Secret(f"{BOOTSTRAP_TOKEN}\n"), timeout=1.0)
     yield source
     source.close()
 
