@@ -2,7 +2,8 @@
 
 - `evaluation`: what a view asks, and `catalogue`: all flags at once
 - `decorators`, `mixins`, `routes`: views and URLs that are there only while a flag says so
-- `declaration`: flags that a project declares in its code
+- `declaration`: flags that a project declares in its code; `uses`: where its code names flags
+- `overrides`: what a test wants flags to answer
 - `context`: who a request asks for; `visitor`: the id of one who has not logged in
 - `resource`: the worker's flag client, made of settings and secrets
 - `client`: the latest snapshot of each namespace; `follower`: what follows one, and its `state`
@@ -10,6 +11,7 @@
   known flags on disk
 - `snapshot`: the flags at one time, ready to answer a `subject`; `answer`: with the reason
 - `features`, `document`: the two formats, and the engine's; `dialect`: the YAML of the first
+- `saved`: flags saved in a file, for a later start
 - `engine`: Flipt's engine over one document
 
 Below `resource`, nothing knows Django.

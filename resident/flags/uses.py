@@ -2,6 +2,7 @@
 
 import ast
 import os
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,9 @@ def uses_in_code(path: Path) -> list[Use]:
     Raises:
         OSError, ValueError, SyntaxError: it can't be read, or is none.
     """
-    tree = ast.parse(path.read_bytes(), path)
+    with warnings.catch_warnings():  # what is wrong with a string there is said when it runs
+        warnings.simplefilter("ignore")
+        tree = ast.parse(path.read_bytes(), path)
     return sorted(_Module(path, tree).uses(), key=lambda use: use.line)
 
 

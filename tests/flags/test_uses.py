@@ -122,6 +122,12 @@ def test_code_that_is_none(tmp_path: Path) -> None:
         uses_in_code(path)
 
 
+def test_code_that_python_warns_of(tmp_path: Path) -> None:
+    path = tmp_path / "views.py"
+    path.write_text("from resident.flags import flag_enabled\nflag_enabled('new')\n'\\d'")
+    assert [use.key for use in uses_in_code(path)] == ["new"]
+
+
 TEMPLATE = """\
 {% load i18n flags %}
 {% flag "double" %}on{% else %}off{% endflag %}
