@@ -174,6 +174,13 @@ class TestTheCookie:
         assert cookie(second) is None
         assert second.headers["Vary"] == "Cookie"
 
+    def test_caches_are_told_without_sessions_too(self) -> None:
+        with override_settings(MIDDLEWARE=[MIDDLEWARE[0], VISITOR]):
+            client = Client()
+            assert client.get("/half").headers["Vary"] == "Cookie"
+            assert client.get("/half").headers["Vary"] == "Cookie"
+            assert "Vary" not in client.get("/constant").headers
+
     def test_one_that_is_not_asked_for_is_not_looked_at(self) -> None:
         client = Client()
         client.get("/half")
