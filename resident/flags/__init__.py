@@ -6,7 +6,7 @@
 - `overrides`: what a test wants flags to answer
 - `context`: who a request asks for; `visitor`: the id of one who has not logged in
 - `resource`: the worker's flag client, made of settings and secrets
-- `client`: the latest snapshot of each namespace; `follower`: what follows one, and its `state`
+- `client`: the latest snapshot of each namespace; `follower`: what follows one, at its `pace`
 - `sources`: a features file, or none; `flipt`: Flipt's server, and its `stream`; `known`: the last
   known flags on disk
 - `snapshot`: the flags at one time, ready to answer a `subject`; `answer`: with the reason

@@ -1,9 +1,7 @@
 """What follows the flags of one namespace."""
 
 import logging
-import math
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from dataclasses import replace
 from resident.exceptions import FlagsError
 from resident.flags.document import Document
 from resident.flags.known import LastKnown
+from resident.flags.pace import Pace
 from resident.flags.snapshot import MEMO, Origin, Snapshot
 from resident.flags.sources import NoStreamError, Reading, Source, Telling
 from resident.flags.state import Mode, State
@@ -22,8 +21,6 @@ __all__ = ["Follower"]
 logger = logging.getLogger("resident.flags")
 
 PATIENCE = 1.0  # seconds that a start waits for the server where last known flags are there
-SHORTEST, LONGEST = 0.25, 30.0  # seconds between two attempts at what fails again and again
-STEADY = 10.0  # seconds after which a stream counts as one that works
 RARELY = 300.0  # seconds until a source without streams is asked for one again
 
 
@@ -69,7 +66,7 @@ class Follower:
         self.snapshot: Snapshot | None = None
         self._source = source
         self._telling = source if isinstance(source, Telling) and source.fetch != "poll" else None
-        self._interval = interval
+        self._pace = Pace(interval, listens=self._telling is not None)
         self._deadline = deadline
         self._tell = publish
         self._before = before
@@ -79,10 +76,9 @@ class Follower:
         self._memo = memo
         self._publishing = threading.Lock()
         self._mode: Mode = source.mode
-        self._swaps = self._failures = self._misses = self._cuts = 0
+        self._swaps = self._failures = 0
         self._problem = self._kind = self._problem_of_streams = ""
-        self._confirmed = self._look_at = time.monotonic()
-        self._listen_at = self._look_at if self._telling else math.inf
+        self._confirmed = time.monotonic()
         self._failure: BaseException | None = None
         self._has_tried, self._has_begun = threading.Event(), threading.Event()
         self._stopped = threading.Event()
@@ -139,35 +135,29 @@ class Follower:
     def _run(self) -> None:
         self._begin()
         self._has_begun.wait()  # a start that has failed asks nobody again
-        while not self._stopped.wait(self._pause()):
-            if self._look_at <= time.monotonic():
-                self._look()
-            else:
+        while not self._stopped.wait(self._pace.pause):
+            if self._pace.until_look:
                 self._listen()
-
-    def _pause(self) -> float:
-        # While the source is away, one attempt at a time is enough.
-        due = self._look_at if self._misses else min(self._look_at, self._listen_at)
-        return max(due - time.monotonic(), 0)
+            else:
+                self._look()
 
     def _begin(self) -> None:
         """Read the source for the first time."""
         # Where flags are known, one failure is enough to begin on them.
         deadline = 0.0 if self._reading else self._deadline
         try:
+            self._pace.look_later()
             reading = retried(lambda _: self._source.read(), deadline=deadline)
             self._take(reading or Reading(Document.empty(self._source.namespace)))
         except BaseException as error:  # noqa: BLE001 - whatever it is, the start is told
             self._failure = error
             self._problem = str(error)
             self._miss(error)
-        else:
-            self._look_at = time.monotonic() + self._until_next_look()
         self._has_tried.set()
 
     def _look(self) -> bool:
         """Read the source; whether it says what it said before."""
-        self._look_at = time.monotonic() + self._until_next_look()
+        self._pace.look_later()
         try:
             reading = self._source.read()
             self._take(reading)
@@ -186,19 +176,18 @@ class Follower:
             for reading in self._telling.listen(self._idle):
                 self._take(reading)
                 self._mode = "stream"
-                self._look_at = time.monotonic() + self._until_next_look()
+                self._pace.look_later()
                 self._is_well()
         except NoStreamError as error:
             self._do_without(error)
-            return
         except _LeaveError:
-            pass
+            self._pace.cut(time.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - as above
-            self._lose(error)
+            self._lose(error, is_first=self._pace.cut(time.monotonic() - began))
+        else:
+            self._pace.cut(time.monotonic() - began)
         finally:
             self._mode = self._source.mode
-        self._cuts = 1 if time.monotonic() - began > STEADY else self._cuts + 1
-        self._listen_at = time.monotonic() + self._backoff(self._cuts)
 
     def _do_without(self, error: NoStreamError) -> None:
         """Take a note that there are no streams; what balances the load may find a newer server."""
@@ -207,15 +196,14 @@ class Follower:
             self._problem_of_streams = error.problem
             level = logging.WARNING if self._telling.fetch == "stream" else logging.INFO
             logger.log(level, "%s", error)
-        self._listen_at = time.monotonic() + RARELY
+        self._pace.listen_in(RARELY)
 
     def _idle(self) -> float:
         """Look at the source where it is time to; gives the seconds until it is again."""
         # What it says only now, the stream should have said.
-        is_due = self._look_at <= time.monotonic()
-        if self._stopped.is_set() or (is_due and not self._look()):
+        if self._stopped.is_set() or (not self._pace.until_look and not self._look()):
             raise _LeaveError
-        return max(self._look_at - time.monotonic(), 0)
+        return self._pace.until_look
 
     def _take(self, reading: Reading | None) -> None:
         if reading is None:
@@ -275,12 +263,10 @@ class Follower:
     def _miss(self, error: BaseException) -> None:
         """Take a note that the source could not be read, and when to try again."""
         self._failures += 1
-        self._misses += 1
         self._kind = getattr(error, "kind", "invalid")
-        soon = time.monotonic() + min(self._backoff(self._misses), self._interval)
-        self._look_at = min(self._look_at, soon)
+        self._pace.missed()
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, error: Exception, *, is_first: bool) -> None:
         """Take a note that the stream was cut."""
         if self._stopped.is_set():  # which cuts it
             return
@@ -288,7 +274,7 @@ class Follower:
         self._kind = getattr(error, "kind", "invalid")
         if not isinstance(error, FlagsError):
             logger.error("The stream of flags is left", exc_info=error)
-        elif not self._cuts:  # one that is cut again and again says so once
+        elif is_first:  # one that is cut again and again says so once
             logger.warning("The stream of flags is over, until it can be had again: %s", error)
 
     def _complain(self, error: Exception) -> None:
@@ -301,19 +287,8 @@ class Follower:
     def _is_well(self) -> None:
         if self._problem:
             logger.info("%s is back", self._source)
-        if self._misses and self._telling:
-            self._listen_at = time.monotonic()  # it may be another version, which has streams
         self._problem = self._kind = ""
-        self._misses = 0
-
-    def _until_next_look(self) -> float:
-        return self._interval * random.uniform(0.9, 1.0)  # noqa: S311 - no secret
-
-    def _backoff(self, times: int) -> float:
-        """Seconds until what failed so often is tried again: not by all workers at once."""
-        longest = max(min(self._interval, LONGEST), SHORTEST)
-        seconds = min(SHORTEST * 2.0 ** min(times - 1, 10), longest)
-        return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - as above
+        self._pace.well()
 
 
 def _late(source: Source) -> FlagsError:

@@ -311,9 +311,9 @@ class TestStart:
         assert "Starting on the last known flags" in caplog.text
         known_from.behave()
         known_from.start()
-        assert eventually(lambda: client.state().origin == "server", seconds=5)
+        assert eventually(lambda: not client.state().last_error, seconds=5)
+        assert client.state().origin == "server"
         assert not is_on(client)
-        assert client.state().last_error == ""
         assert client.snapshots["default"].changed.keys() == {FLAG}
 
     def test_they_come_before_the_features_file(self, known_from: FakeFlipt, start: Start) -> None:
