@@ -55,6 +55,7 @@ class Snapshot:
     __slots__ = (
         "_booleans",
         "_engine",
+        "_evaluate",
         "_reasons",
         "_remembered",
         "_said",
@@ -82,9 +83,8 @@ class Snapshot:
         memo: int = MEMO,
     ) -> None:
         self._engine = Engine(document)
-        self._remembered: Callable[[str, Subject], bool | Variant | None] = lru_cache(memo)(
-            self._engine.evaluate
-        )
+        self._evaluate: Callable[[str, Subject], bool | Variant | None] = self._engine.evaluate
+        self._remembered = lru_cache(memo)(self._evaluate)
         self._reasons = lru_cache(memo)(self._engine.reason)
         self.namespace = document.namespace.key
         self.document = document
@@ -117,7 +117,7 @@ class Snapshot:
         if value is None:
             subject = asked()
             try:
-                value = self._remembered(key, subject)
+                value = (self._evaluate if subject.is_large else self._remembered)(key, subject)
             except EngineError as error:
                 return self._unanswered(key, f"can't be evaluated: {error}", default)
         # No lock: between reading a number and writing the next, CPython runs no other thread,
@@ -134,7 +134,7 @@ class Snapshot:
         if value is True:
             subject = asked()
             try:
-                value = self._remembered(key, subject)
+                value = (self._evaluate if subject.is_large else self._remembered)(key, subject)
             except EngineError as error:
                 return self._unanswered(key, f"can't be evaluated: {error}", default)
         counts["no variant" if value is None else value] += 1  # type: ignore[index] # no boolean
@@ -183,7 +183,7 @@ class Snapshot:
         if before is None or before.origin not in {self.origin, "last known"}:
             return {}
         changes = {
-            key: before.changed.get(key) if before.flags.get(key) == flag else self.taken
+            key: before.changed.get(key) if flag.says_what(before.flags.get(key)) else self.taken
             for key, flag in self.flags.items()
         }
         return {key: change for key, change in changes.items() if change}

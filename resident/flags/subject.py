@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = ["Asked", "Subject"]
 
+LARGE = 1000  # characters
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -18,12 +19,15 @@ class Subject:
         context: what the constraints of segments look at. Flipt compares strings, and its engine
             drops all else, so that everything becomes one: True is "true", a date-time is written
             as in ISO 8601, and what is None is left out.
+        is_large: whether it has more characters than one should remember of each stranger, who
+            chooses paths and headers.
     """
 
-    __slots__ = ("_hash", "context", "entity_id")
+    __slots__ = ("_hash", "context", "entity_id", "is_large")
 
     entity_id: str
     context: Mapping[str, str]
+    is_large: bool
 
     def __init__(self, entity_id: object, context: Mapping[str, Any] = NOTHING) -> None:
         texts = {
@@ -34,6 +38,7 @@ class Subject:
         keep = object.__setattr__
         keep(self, "entity_id", str(entity_id))
         keep(self, "context", MappingProxyType(texts))
+        keep(self, "is_large", len(self.entity_id) + sum(map(len, texts.values())) > LARGE)
         keep(self, "_hash", hash((self.entity_id, frozenset(texts.items()))))
 
     def __setattr__(self, name: str, value: object) -> None:

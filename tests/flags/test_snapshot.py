@@ -15,7 +15,7 @@ from resident.flags import Variant
 from resident.flags.document import Document
 from resident.flags.engine import Engine
 from resident.flags.snapshot import MOST_SAID, Origin, Snapshot
-from resident.flags.subject import Subject
+from resident.flags.subject import LARGE, Subject
 
 STAFF = {
     "key": "staff",
@@ -178,6 +178,16 @@ class TestMemo:
         for number in (1, 2, 3, 3, 1):
             taken.boolean("half", user(number), False)
         assert asked == ["1", "2", "3", "1"]
+
+    def test_what_is_large_is_not_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Strangers choose paths and headers: ten thousand of 8 kB would fill the memory.
+        taken = snapshot()
+        asked = self.asked(taken, monkeypatch)
+        long = LARGE * "x"
+        for _ in range(2):
+            taken.boolean("half", lambda: Subject(long), False)
+            taken.boolean("half", lambda: Subject("1", {"is_staff": long}), False)
+        assert asked == [long, "1", "1"]
 
     def test_nothing_of_it_outlives_its_snapshot(self) -> None:
         taken = snapshot()
