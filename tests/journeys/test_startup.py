@@ -1,6 +1,7 @@
 """A worker that can't have what it needs says so, in one message, and does not start."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -165,3 +166,30 @@ class TestFlipt:
                 assert granian.serving().get().text == "Hello, world!"
                 flipt.start()
                 assert granian.eventually("!dlrow ,olleH")
+
+    def test_the_last_known_flags_start_without_it_too(
+        self, evidence: Evidence, tmp_path: Path
+    ) -> None:
+        with FakeFlipt(version="2.11.0", token=BOOTSTRAP_TOKEN) as flipt:
+            flipt.load("greeting/features.yml")
+            flipt.enable("show_reverse_greeting")
+            environment = {
+                "FLIPT_API_HOST": flipt.url,
+                "FLIPT_API_TOKEN": BOOTSTRAP_TOKEN,
+                "FLIPT_LAST_KNOWN": str(tmp_path / "flags"),
+            }
+            workers = ("--workers", "2", "--blocking-threads", "1")
+            with Granian(evidence, environment, options=workers) as granian:
+                assert granian.serving().get().text == "!dlrow ,olleH"
+                assert eventually(lambda: any((tmp_path / "flags").glob("*.json")))
+            flipt.stop()
+            flipt.disable("show_reverse_greeting")
+            with Granian(evidence, environment) as granian:
+                assert granian.serving().get().text == "!dlrow ,olleH"
+                state = granian.get("/health/ready").json()["flags"]["default"]
+                assert (state["origin"], state["last_error"]) == ("last known", "refused")
+                assert "Starting on the last known flags" in granian.log()
+                flipt.start()
+                assert granian.eventually("Hello, world!")
+                state = granian.get("/health/ready").json()["flags"]["default"]
+                assert (state["origin"], state["swaps"]) == ("server", 1)
