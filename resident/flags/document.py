@@ -185,6 +185,10 @@ class Flag(_Part):
         firsts = {rule.id or place: rule for place, rule in enumerate(rules)}
         return [rule.once(times[rule.id]) if rule.id else rule for rule in firsts.values()]
 
+    def says_the_same_as(self, other: "Flag | None") -> bool:
+        """Whether both say the same. Flipt v2 gives rules other ids whenever it reads its files."""
+        return self == other or (other is not None and self.without_ids == other.without_ids)
+
     @property
     def is_boolean(self) -> bool:
         """Whether its answer is on or off; else it is the key of a variant."""
@@ -218,6 +222,13 @@ class Flag(_Part):
             for constraint in segment.constraints
         )
         return self.has_percentage, names
+
+    @property
+    def without_ids(self) -> "Flag":
+        """The same, without what a server may call its parts otherwise at any time."""
+        rules = [rule.model_copy(update={"id": ""}) for rule in self.rules]
+        default = self.default_variant and self.default_variant.model_copy(update={"id": ""})
+        return self.model_copy(update={"rules": rules, "default_variant": default})
 
     def _steps(self) -> Iterator["SegmentRollout | ThresholdRollout"]:
         """What decides about a boolean flag, down to what decides about everybody that is left."""

@@ -301,6 +301,17 @@ class TestChanges:
         assert second.changed == {"on": second.taken}
         assert third.changed == {"on": second.taken, "new": third.taken}
 
+    def test_another_id_of_a_rule_is_no_change(self) -> None:
+        # Flipt v2 makes them up whenever it reads its files.
+        style = FLAGS["style"]
+        renamed = style | {"rules": [style["rules"][0] | {"id": "2"}]}
+        taken = snapshot()
+        second = snapshot({**FLAGS, "style": renamed}, before=taken)
+        assert second.flags["style"] != taken.flags["style"]
+        assert second.changed == {}
+        off = {**FLAGS, "style": renamed | {"enabled": False}}
+        assert snapshot(off, before=second).changed.keys() == {"style"}
+
     def test_what_replaces_a_stand_in_has_not_changed(self) -> None:
         assert snapshot(before=snapshot({}, origin="defaults")).changed == {}
         assert snapshot(before=snapshot({}, origin="features file")).changed == {}
