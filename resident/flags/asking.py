@@ -9,6 +9,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from resident.conf import conf
 from resident.exceptions import FlagsError, ResidentError
 from resident.flags import resource
+from resident.flags.opening import opening
 from resident.flags.overrides import overrides
 from resident.flags.snapshot import Snapshot
 from resident.signals import flag_evaluated
@@ -56,6 +57,7 @@ def snapshot_of(namespace: str | None) -> Snapshot:
     Raises:
         ResidentError: there is none, or the flags can't be opened.
     """
+    opening.ensure()
     snapshots = resource.current()
     if namespace is None:
         if len(snapshots) == 1:  # as nearly everywhere, and the quickest

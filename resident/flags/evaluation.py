@@ -16,6 +16,7 @@ from resident.flags.asking import NOT_OVERRIDDEN, failures, overridden, snapshot
 from resident.flags.context import subject_of
 from resident.flags.document import Flag
 from resident.flags.engine import Variant
+from resident.flags.opening import opening
 from resident.flags.overrides import overrides
 from resident.signals import flag_evaluated
 from resident.worker import worker
@@ -157,7 +158,7 @@ async def _look_up(
         return
     with suppress(Exception):
         if not worker.is_open(resource.flags):
-            await sync_to_async(worker.get)(resource.flags)
+            await sync_to_async(opening.ensure)()
         flag = snapshot_of(namespace).flags.get(key)
         if flag is not None and not flag.is_constant:
             await _subject(flag, request, entity_id, context)

@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from resident.flags import (
     flags,
 )
 from resident.flags.asking import MOST_SAID, Failures
+from resident.flags.opening import opening
 from resident.flags.resource import current
 from resident.signals import flag_evaluated
 from resident.testing import FakeFlipt, override_flag
@@ -343,6 +346,52 @@ class TestInAnEventLoop:
             assert asyncio.run(aflag_enabled("staff_only", asked_by(Untouched())))
         with override_flag("other", True):
             assert asyncio.run(aflag_enabled("staff_only", asked_by(self.Lazy())))
+
+
+def flipt_at(url: str, **options: Any) -> override_settings:
+    """The flags come from there."""
+    return override_settings(
+        RESIDENT_SECRETS={"OPTIONS": {"values": {"flipt_api_host": url}}}, RESIDENT_FLAGS=options
+    )
+
+
+class TestNeverWaiting:
+    """Flipt hangs, and no start has opened the flags."""
+
+    def test_one_request_waits_and_no_other(self) -> None:
+        with FakeFlipt() as flipt, flipt_at(flipt.url, DEADLINE=2.5, TIMEOUT=0.5):
+            flipt.misbehave("hang")
+            with ThreadPoolExecutor(4) as threads:
+                began = time.monotonic()
+                answers = threads.map(
+                    lambda _: flag_enabled("launched", default=True), range(4), timeout=20
+                )
+                assert list(answers) == [True] * 4
+                assert time.monotonic() - began < 5
+            began = time.monotonic()
+            assert not flag_enabled("launched")
+            assert time.monotonic() - began < 0.5
+            worker.close()
+
+    def test_it_is_tried_again_after_a_pause(
+        self, features: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with FakeFlipt() as flipt, flipt_at(flipt.url, DEADLINE=2.5, TIMEOUT=0.5):
+            flipt.load(features)
+            flipt.misbehave("hang")
+            assert not flag_enabled("launched")
+            flipt.behave()
+            assert not flag_enabled("launched")
+            monkeypatch.setattr(opening, "_until", 0.0)
+            assert flag_enabled("launched")
+            worker.close()
+
+    def test_what_failed_at_once_is_tried_at_once(self, features: Path, tmp_path: Path) -> None:
+        later = tmp_path / "later.yml"
+        with override_settings(RESIDENT_FLAGS={"FEATURES": later}):
+            assert not flag_enabled("launched")
+            later.write_text(features.read_text())
+            assert flag_enabled("launched")
 
 
 class TestSources:
