@@ -329,6 +329,21 @@ class TestTheRestOfTheContract:
         }
         assert get(flipt, "/health").json() == {"status": "SERVING"}
 
+    def test_its_environments_and_namespaces_are_listed(self, flipt: FakeFlipt) -> None:
+        flipt.load({"namespace": "shop", **FEATURES}, environment="staging")
+        listed = get(flipt, "/api/v2/environments").json()["environments"]
+        assert [(each["key"], each["default"]) for each in listed] == [
+            ("default", True),
+            ("staging", False),
+        ]
+        namespaces = get(flipt, "/api/v2/environments/staging/namespaces").json()["items"]
+        assert [each["key"] for each in namespaces] == ["default", "shop"]
+        refused = get(flipt, "/api/v2/environments/production/namespaces")
+        assert (refused.status_code, refused.json()["message"]) == (
+            404,
+            'environment: "production" not found',
+        )
+
     def test_of_the_management_of_v1_the_list_of_flags_is_left(self, flipt: FakeFlipt) -> None:
         listed = get(flipt, "/api/v1/namespaces/default/flags").json()
         assert [flag["key"] for flag in listed["flags"]] == [FLAG]

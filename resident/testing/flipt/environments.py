@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from resident.testing.flipt.document import Documents
 from resident.testing.flipt.evaluation import Evaluator
 from resident.testing.flipt.message import DEFAULT_ENVIRONMENT, Message, text
-from resident.testing.flipt.status import Code, StatusError
+from resident.testing.flipt.status import Code, StatusError, not_found
 from resident.testing.flipt.store import Store
 from resident.testing.flipt.version import Version
 
@@ -54,6 +54,21 @@ class Environments:
         except KeyError:
             known = ", ".join(self._by_key)
             raise LookupError(f'environment "{key}" not found; there are: {known}.') from None
+
+    def described(self) -> Message:
+        """All environments, as the management lists them."""
+        return {
+            "environments": [
+                {"key": key, "name": key, "default": key == self._default} for key in self._by_key
+            ]
+        }
+
+    def managed(self, message: Message) -> Environment:
+        """The environment that the path of a request to the management names, or 404."""
+        key = text(message, "environmentKey")
+        if key not in self._by_key:
+            raise not_found(f'environment: "{key}"')
+        return self._by_key[key]
 
     def asked(self, message: Message, headers: Mapping[str, str]) -> Environment:
         """The environment that a request is about.

@@ -9,6 +9,7 @@ from resident.testing.flipt.environments import Environment, Environments
 from resident.testing.flipt.message import Message
 from resident.testing.flipt.reply import Reply
 from resident.testing.flipt.status import invalid_field, not_found
+from resident.testing.flipt.store import Namespace
 from resident.testing.flipt.streams import Stream
 from resident.testing.flipt.tokens import Tokens
 from resident.testing.flipt.v1 import SNAPSHOT, authentication, public, snapshot
@@ -16,16 +17,18 @@ from resident.testing.flipt.v1 import SNAPSHOT, authentication, public, snapshot
 CLIENT = "/client/v2/environments"
 
 _NAMESPACE = f"{CLIENT}/{{environmentKey}}/namespaces/{{namespaceKey}}"
+_MANAGEMENT = "/api/v2/environments"
 _DIGEST_LENGTH = 40
 
 
 def routes(environments: Environments, tokens: Tokens) -> Iterable[Route]:
-    """The routes of a server, without the management: that is Git's, and `load`'s here.
+    """The routes of a server, of its management only what is there: `load` is the rest of it.
 
     Of v1's it has what SDKs ask for: snapshots, evaluations, the list of flags.
     """
     yield from public(_info(environments, tokens))
     yield from authentication(tokens)
+    yield from _listing(environments)
     yield from _reading(environments)
     yield from _evaluation(environments)
 
@@ -39,6 +42,27 @@ def _info(environments: Environments, tokens: Tokens) -> Message:
     version = environments.default.store.version
     build = {"version": f"v{version}", "updateAvailable": False, "isRelease": True}
     return {"build": build, "authentication": {"required": tokens.required}}
+
+
+def _listing(environments: Environments) -> Iterable[Route]:
+    def namespaces(call: Call) -> Reply:
+        store = environments.managed(call.message).store
+        with store.lock:
+            items = [_namespace(each) for each in store.namespaces.values()]
+        return Reply.of({"items": items, "revision": ""})
+
+    yield Route.of(f"GET {_MANAGEMENT}", Access.UNSCOPED, lambda _: environments.described())
+    place = f"GET {_MANAGEMENT}/{{environmentKey}}/namespaces"
+    yield Route.at(place, Access.UNSCOPED, namespaces)
+
+
+def _namespace(namespace: Namespace) -> Message:
+    return {
+        "key": namespace.key,
+        "name": namespace.name,
+        "description": namespace.description,
+        "protected": namespace.protected,
+    }
 
 
 def _reading(environments: Environments) -> Iterable[Route]:
