@@ -268,7 +268,7 @@ class Verdict:
             return "nothing: it answers the same to everybody"
         if self.answer.reason == "FLAG_DISABLED":
             return "the flag itself, which is off: its rules are not looked at"
-        return self.step.name if self.step.rank else "none of the steps, so what is else"
+        return self.step.name if self.step.rank else "else: none of the steps was about them"
 
     @property
     def told(self) -> list[tuple[Step, str]]:

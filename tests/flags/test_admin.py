@@ -400,7 +400,7 @@ def test_for_an_entity_and_a_context(viewer: Client) -> None:
 def test_by_its_percentage(viewer: Client) -> None:
     assert "bucket 17 of 100: below 25, so on" in seen(viewer, BASKET, entity="4")
     told = seen(viewer, BASKET, entity="1")
-    assert "off no step was about them Decided by none of the steps, so what is else" in told
+    assert "off no step was about them Decided by else: none of the steps was about them" in told
     assert "bucket 95 of 100: not below 25" in told
 
 

@@ -252,7 +252,7 @@ def test_a_percentage_decides() -> None:
 
 def test_nothing_decides_but_what_is_else() -> None:
     why = verdict("new_basket", "1")
-    assert (why.value, why.decided_by) == ("off", "none of the steps, so what is else")
+    assert (why.value, why.decided_by) == ("off", "else: none of the steps was about them")
     assert why.bucket == "bucket 95 of 100: not below 25"
     assert [said for _, said in why.told] == [*["passed over"] * 3, "decided"]
 
