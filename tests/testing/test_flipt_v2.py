@@ -112,6 +112,21 @@ class TestDocument:
         flipt.load(FEATURES)
         assert flipt.document()["digest"] == digest
 
+    def test_ids_and_moments_are_those_of_its_last_reading(self) -> None:
+        with FakeFlipt(version=V2) as flipt:
+            flipt.load(SAMPLES / "features-v2.yml")
+            first = flipt.document()
+            assert flipt.document() == first
+            flipt.enable(FLAG)
+            second = flipt.document()
+        moments = [{flag["createdAt"] for flag in it["flags"]} for it in (first, second)]
+        assert max(moments[0]) < min(moments[1])
+        ids = [
+            [rule["id"] for flag in it["flags"] for rule in flag["rules"]] for it in (first, second)
+        ]
+        assert not set(ids[0]) & set(ids[1])
+        assert len(ids[1]) == len(set(ids[1])) > 3
+
     @pytest.mark.parametrize("path", [SNAPSHOT, f"{PATH}/snapshot"])
     def test_is_served_under_both_paths(self, flipt: FakeFlipt, path: str) -> None:
         assert get(flipt, path).json() == flipt.document()

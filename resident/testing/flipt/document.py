@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import threading
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +133,7 @@ class _Writer:
     def __init__(self, store: Store, message: Message, audience: Audience) -> None:
         self._version = store.version
         self._is_second = store.version.has_environments
+        self._namespace = store.namespaces.get(namespace_key(message))
         self._segments = store.segments(message)
         # Of all flags: Flipt lets a distribution name another flag's variant.
         self._variants = {
@@ -150,8 +152,7 @@ class _Writer:
             "description": "" if hides else flag.description,
             "enabled": flag.enabled,
             "type": flag.type,
-            "createdAt": flag.created,
-            "updatedAt": flag.updated,
+            **self._stamps(flag),
             "rules": self._rules(flag) if flag.type == VARIANT else [],
             "rollouts": self._rollouts(flag) if flag.type == BOOLEAN else [],
         }
@@ -159,6 +160,17 @@ class _Writer:
         if default is not None and self._audience.default_variants:
             written["defaultVariant"] = self._default(flag, default)
         return written
+
+    def _stamps(self, flag: Flag) -> Message:
+        # The files of Flipt v2 have no moments: it takes that at which it read them.
+        read = self._namespace.changed if self._is_second and self._namespace else ""
+        return {"createdAt": read or flag.created, "updatedAt": read or flag.updated}
+
+    def _rule_id(self, rule: Message) -> str:
+        """The id of a rule. Flipt v2 makes up another one whenever it reads its files."""
+        if not (self._is_second and self._namespace):
+            return str(rule["id"])
+        return str(uuid.uuid5(uuid.UUID(rule["id"]), str(self._namespace.revision)))
 
     def _default(self, flag: Flag, variant: Message) -> Message:
         return {
@@ -181,9 +193,10 @@ class _Writer:
         return rules
 
     def _rule(self, rule: Message, keys: list[str], times: int) -> Message:
-        distributions = [self._distribution(each, rule["id"]) for each in rule["distributions"]]
+        identity = self._rule_id(rule)
+        distributions = [self._distribution(each, identity) for each in rule["distributions"]]
         return {
-            "id": rule["id"],
+            "id": identity,
             "segments": [self._segment(key) for key in keys],
             "rank": rule["rank"],
             "segmentOperator": rule["segmentOperator"],

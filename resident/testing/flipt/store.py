@@ -59,10 +59,11 @@ class Namespace:
     created: str = field(default_factory=now)
     updated: str = ""
     revision: int = 0
+    changed: str = ""
     etag: str | None = None
 
     def __post_init__(self) -> None:
-        self.updated = self.created
+        self.updated = self.changed = self.created
 
 
 class Store:
@@ -112,8 +113,8 @@ class Store:
         """Note that something in the namespace changed: its snapshot has a new version."""
         namespace = self.namespaces.get(namespace_key(message))
         if namespace is not None:
-            namespace.revision = next(self._revisions)
-            version = f"{now()} {namespace.revision}"
+            namespace.revision, namespace.changed = next(self._revisions), now()
+            version = f"{namespace.changed} {namespace.revision}"
             namespace.etag = hashlib.sha1(version.encode(), usedforsecurity=False).hexdigest()
         with self.news:
             self.news.notify_all()
