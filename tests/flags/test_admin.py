@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from django.test import Client, override_settings
 from django.urls import NoReverseMatch, path, reverse
 
+from project import settings as project
 from resident import models
 from resident.admin import FlagAdmin
 from resident.flags import document, flag_enabled, flag_variant, saved
@@ -621,3 +622,11 @@ def test_nothing_of_ours_stands_inline(viewer: Client, page: str) -> None:
         assert tag != "style"
         assert tag != "script" or attributes.get("src")
         assert not [name for name in attributes if name.startswith("on") or name == "style"]
+
+
+@override_settings(RESIDENT_FLAGS=project.RESIDENT_FLAGS)
+def test_the_greeting_has_a_page(viewer: Client) -> None:
+    assert keys(viewer) == ["show_reverse_greeting"]
+    told = seen(viewer, f"{PAGE}show_reverse_greeting/")
+    assert "Greets backwards while it is on." in told
+    assert "Who gets what everybody: off" in told
