@@ -151,18 +151,25 @@ class Rule(_Part):
         return shared or any(segment.goes_by_id for segment in self.segments)
 
     def once(self, times: int) -> "Rule":
-        """The rule without what a server that wrote it so many times repeated in it."""
+        """The rule without what a server that wrote it so many times repeated in it.
+
+        And without its id, which says nothing: Flipt v2 makes it up whenever it reads its files.
+        """
         shares = self.distributions[: len(self.distributions) // times]
         repeated = shares * times == self.distributions
-        return self.model_copy(update={"distributions": shares}) if repeated else self
+        written = shares if repeated else self.distributions
+        return self.model_copy(update={"id": "", "distributions": written})
 
 
 class DefaultVariant(_Part):
     """What a variant flag answers where no rule matches."""
 
-    id: str = ""
     key: str
     attachment: Attachment = ""
+
+    def snapshot(self) -> dict[str, str]:
+        """The same for the engine, which wants an id; the server makes one up."""
+        return {"id": self.key, "key": self.key, "attachment": self.attachment}
 
 
 class Flag(_Part):
@@ -184,10 +191,6 @@ class Flag(_Part):
         times = Counter(rule.id for rule in rules)
         firsts = {rule.id or place: rule for place, rule in enumerate(rules)}
         return [rule.once(times[rule.id]) if rule.id else rule for rule in firsts.values()]
-
-    def says_the_same_as(self, other: "Flag | None") -> bool:
-        """Whether both say the same. Flipt v2 gives rules other ids whenever it reads its files."""
-        return self == other or (other is not None and self.without_ids == other.without_ids)
 
     @property
     def is_boolean(self) -> bool:
@@ -222,13 +225,6 @@ class Flag(_Part):
             for constraint in segment.constraints
         )
         return self.has_percentage, names
-
-    @property
-    def without_ids(self) -> "Flag":
-        """The same, without what a server may call its parts otherwise at any time."""
-        rules = [rule.model_copy(update={"id": ""}) for rule in self.rules]
-        default = self.default_variant and self.default_variant.model_copy(update={"id": ""})
-        return self.model_copy(update={"rules": rules, "default_variant": default})
 
     def _steps(self) -> Iterator["SegmentRollout | ThresholdRollout"]:
         """What decides about a boolean flag, down to what decides about everybody that is left."""
@@ -337,7 +333,7 @@ def _flag(flag: Flag) -> dict[str, Any]:
         "description": flag.description,
     }
     if flag.default_variant is not None:
-        written["default_variant"] = flag.default_variant.model_dump()
+        written["default_variant"] = flag.default_variant.snapshot()
     return written
 
 

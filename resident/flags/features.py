@@ -335,9 +335,7 @@ def _flag(flag: Flag, segments: Mapping[str, wire.Segment]) -> wire.Flag:
         type=flag.type,
         enabled=flag.enabled,
         default_variant=default
-        and wire.DefaultVariant(
-            id=default.key, key=default.key, attachment=default.written_attachment
-        ),
+        and wire.DefaultVariant(key=default.key, attachment=default.written_attachment),
         rules=[
             wire.Rule(
                 segment_operator=rule.segment.operator or "OR_SEGMENT_OPERATOR",

@@ -183,9 +183,7 @@ class Snapshot:
         if before is None or before.origin not in {self.origin, "last known"}:
             return {}
         changes = {
-            key: before.changed.get(key)
-            if flag.says_the_same_as(before.flags.get(key))
-            else self.taken
+            key: before.changed.get(key) if before.flags.get(key) == flag else self.taken
             for key, flag in self.flags.items()
         }
         return {key: change for key, change in changes.items() if change}
