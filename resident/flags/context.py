@@ -45,7 +45,8 @@ def subject_of(
     Raises what the project's builder of contexts raises.
     """
     if request is not None and not entity_id and not context:
-        return _asking(request).subject(request, flag)
+        asking = _asking(request)
+        return asking.subjects.get(flag.asks_for) or asking.subject(request, flag)
     by_id, names = flag.asks_for
     if not entity_id and by_id and request is not None:
         entity_id = _asking(request).entity_id(request)
@@ -67,22 +68,19 @@ class _Asking:
     It does not hold the request, so that both are gone as soon as the request is.
     """
 
-    __slots__ = ("_known", "_subjects", "_told", "user")
+    __slots__ = ("_known", "_told", "subjects", "user")
 
     def __init__(self, user: object) -> None:
         self.user = user
         self._told: Mapping[str, Any] | None = None
         self._known: dict[str, Any] = {}
-        self._subjects: dict[tuple[bool, frozenset[str]], Subject] = {}
+        self.subjects: dict[tuple[bool, frozenset[str]], Subject] = {}
 
     def subject(self, request: HttpRequest, flag: Flag) -> Subject:
-        asks_for = flag.asks_for
-        subject = self._subjects.get(asks_for)
-        if subject is None:
-            by_id, names = asks_for
-            entity_id = self.entity_id(request) if by_id else NOBODY
-            subject = Subject(entity_id, self.properties(request, names))
-            self._subjects[asks_for] = subject
+        by_id, names = flag.asks_for
+        entity_id = self.entity_id(request) if by_id else NOBODY
+        subject = Subject(entity_id, self.properties(request, names))
+        self.subjects[flag.asks_for] = subject
         return subject
 
     def entity_id(self, request: HttpRequest) -> str:

@@ -5,6 +5,7 @@ They never raise: whatever fails, the flag gives its default, and the log says s
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -18,6 +19,8 @@ from resident.flags.document import Flag
 from resident.flags.engine import Variant
 from resident.flags.opening import opening
 from resident.flags.overrides import overrides
+from resident.flags.snapshot import Snapshot
+from resident.flags.subject import Subject
 from resident.signals import flag_evaluated
 from resident.worker import worker
 
@@ -54,13 +57,13 @@ def flag_enabled(
         value = overridden(key, namespace) if overrides.values else NOT_OVERRIDDEN
         if value is NOT_OVERRIDDEN:
             snapshot = snapshot_of(namespace)
-            value = snapshot.boolean(
-                key, lambda: subject_of(snapshot.flags[key], request, entity_id, context), default
-            )
+            asked = partial(_asked, snapshot, key, request, entity_id, context)
+            answer = snapshot.boolean(key, asked, default)
+        else:
+            answer = value if isinstance(value, bool) else default
     except Exception as error:  # noqa: BLE001 - whatever it is, the request goes on
-        value = default
+        answer = default
         failures.tell(key, error)
-    answer = value if isinstance(value, bool) else default
     if flag_evaluated.receivers:
         tell(flag_enabled, key, answer, request=request, default=default, namespace=namespace)
     return answer
@@ -88,13 +91,13 @@ def flag_variant(
         value = overridden(key, namespace) if overrides.values else NOT_OVERRIDDEN
         if value is NOT_OVERRIDDEN:
             snapshot = snapshot_of(namespace)
-            value = snapshot.variant(
-                key, lambda: subject_of(snapshot.flags[key], request, entity_id, context), otherwise
-            )
+            asked = partial(_asked, snapshot, key, request, entity_id, context)
+            answer = snapshot.variant(key, asked, otherwise)
+        else:
+            answer = value if isinstance(value, Variant) else otherwise
     except Exception as error:  # noqa: BLE001 - as above
-        value = otherwise
+        answer = otherwise
         failures.tell(key, error)
-    answer = value if isinstance(value, Variant) else otherwise
     if flag_evaluated.receivers:
         tell(flag_variant, key, answer, request=request, default=default, namespace=namespace)
     return answer
@@ -140,6 +143,17 @@ async def aflag_variant(
         context=context,
         namespace=namespace,
     )
+
+
+def _asked(
+    snapshot: Snapshot,
+    key: str,
+    request: HttpRequest | None,
+    entity_id: str | None,
+    context: Mapping[str, Any] | None,
+) -> Subject:
+    # Bound by `partial`, which takes a fraction of the time that a closure takes.
+    return subject_of(snapshot.flags[key], request, entity_id, context)
 
 
 async def _look_up(
