@@ -4,6 +4,7 @@ import http.client
 import ssl
 from collections.abc import Iterator
 from contextlib import closing
+from hashlib import sha256
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
@@ -89,7 +90,7 @@ class Flipt:
         if token:
             authorization = f"{SCHEMES[token_type]} {_checked_token(token)}"
             self._session.headers["Authorization"] = authorization
-        self._etag = ""
+        self._etag, self._body = "", b""
         self._document: Document | None = None
         self._lines: Lines | None = None
         self._is_closed = False
@@ -104,9 +105,12 @@ class Flipt:
             return None
         if answer.status_code != requests.codes.ok:
             raise self._refusal(answer.status_code)
-        etag = answer.headers.get("ETag", "")
+        # Before v1.45 there are no ETags: what is the same to the byte is not read again.
+        etag, body = answer.headers.get("ETag", ""), sha256(answer.content).digest()
+        if body == self._body:
+            return None
         reading = self._news(parse(answer.content, source=str(self)), version=etag.strip('"'))
-        self._etag = etag
+        self._etag, self._body = etag, body
         return reading
 
     def listen(self, idle: Idle) -> Iterator[Reading | None]:
@@ -138,7 +142,7 @@ class Flipt:
 
     def forget(self) -> None:
         """Take what was sent last for not sent."""
-        self._etag, self._document = "", None
+        self._etag, self._body, self._document = "", b"", None
 
     def close(self) -> None:
         """Close the connections to Flipt."""
@@ -170,9 +174,9 @@ class Flipt:
             )
         if document == self._document:
             return None
-        # The ETag names what an answer said, and no message of a stream: Flipt v2 gives the same
-        # one again to flags that are changed back.
-        self._etag, self._document = "", document
+        # ETag and body are of an answer, and of no message of a stream: Flipt v2 gives the same
+        # ones again to flags that are changed back.
+        self._etag, self._body, self._document = "", b"", document
         return Reading(document, version)
 
     def _get(self) -> requests.Response:

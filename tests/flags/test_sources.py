@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from resident.exceptions import FlagsError
+from resident.flags.document import Document, parse
 from resident.flags.flipt import Flipt
 from resident.flags.sources import FeaturesFile, Nowhere
 from resident.secrets import Secret
@@ -52,6 +53,25 @@ class TestFlipt:
             source.read()
             assert [request.status for request in flipt.requests] == [200, 304]
             source.close()
+
+    def test_one_that_is_sent_again_is_not_read_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[bytes] = []
+
+        def noting(body: bytes, *, source: str) -> Document:
+            read.append(body)
+            return parse(body, source=source)
+
+        monkeypatch.setattr("resident.flags.flipt.parse", noting)
+        with FakeFlipt(version="1.39.2", token=None) as flipt:
+            flipt.load(FEATURES)
+            source = Flipt(url=flipt.url)
+            readings = [source.read() for _ in range(3)]
+            source.close()
+            assert [request.status for request in flipt.requests] == [200, 200, 200]
+        assert readings[1:] == [None, None]
+        assert len(read) == 1
 
     def test_what_could_not_be_used_is_sent_again(self, source: Flipt) -> None:
         first = source.read()
