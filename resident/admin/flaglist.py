@@ -19,7 +19,6 @@ PER_PAGE = 100
 TITLES = {"type": "type", "state": "state", "depends": "what it depends on"}
 COLUMNS = (
     ("Key", "key"),
-    ("Namespace", ""),
     ("Type", ""),
     ("State", ""),
     ("Depends on", ""),
@@ -79,9 +78,8 @@ class FlagList:
         """The columns' headers, with where to click to order by them."""
         order = self.params[ORDER_VAR] if self.params[ORDER_VAR] in ORDERS else "key"
         for title, name in COLUMNS:
-            if title != "Namespace" or self.has_several_namespaces:
-                asked = self.get_query_string({ORDER_VAR: "" if name == "key" else name})
-                yield {"title": title, "url": name and asked, "is_order": name == order}
+            asked = self.get_query_string({ORDER_VAR: "" if name == "key" else name})
+            yield {"title": title, "url": name and asked, "is_order": name == order}
 
     def _filters(self) -> Iterator["_Filter"]:
         for name, choices in FACETS.items():

@@ -110,7 +110,6 @@ class Listing:
 
     Attributes:
         rows: what is left, in order.
-        total: how many flags there are.
     """
 
     def __init__(
@@ -122,7 +121,6 @@ class Listing:
         order: str = "key",
     ) -> None:
         rows = [Row(snapshot, flag) for snapshot in snapshots for flag in snapshot.document.flags]
-        self.total = len(rows)
         if words := query.casefold().split():
             rows = [row for row in rows if row.contains(words)]
         for name, choice in (chosen or {}).items():

@@ -53,11 +53,6 @@ class Standing:
         """Whether there is a place that flags come from."""
         return self.state.mode != "none"
 
-    @property
-    def is_doubtful(self) -> bool:
-        """Whether what is served may not be what the source says now."""
-        return self.is_makeshift or bool(self.state.last_error)
-
 
 def duration(seconds: float) -> str:
     """A time as people say it, in one unit or two: "3 s", "2 min", "2 h 10 min", "3 days"."""

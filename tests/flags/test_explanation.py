@@ -367,14 +367,13 @@ def state(**more: Any) -> State:
 def test_what_is_served(given: dict[str, str], served: str, makeshift: bool) -> None:
     standing = Standing(state(**given))
     assert standing.served == served
-    assert standing.is_makeshift is standing.is_doubtful is makeshift
+    assert standing.is_makeshift is makeshift
     assert standing.has_source is (given.get("mode") != "none")
 
 
-def test_how_changes_arrive_and_what_went_wrong() -> None:
-    standing = Standing(state(last_error="refused"))
+def test_how_changes_arrive() -> None:
+    standing = Standing(state())
     assert (standing.followed, standing.age) == ("by a stream, at once", "3 s")
-    assert standing.is_doubtful
 
 
 @pytest.mark.parametrize(
