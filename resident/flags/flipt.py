@@ -207,7 +207,12 @@ class Flipt:
                 path=path,
             )
         if status == requests.codes.not_found:
-            return self._error("has no such namespace (404)", "check FLIPT_NAMESPACE.", kind)
+            # Flipt v1 answers for any namespace; a path before that of Flipt leads nowhere, too.
+            return self._error(
+                f"has no namespace {self.namespace!r} in that environment (404)",
+                "check FLIPT_NAMESPACE, FLIPT_ENVIRONMENT and the path in flipt_api_host.",
+                kind,
+            )
         passing = (
             status == requests.codes.too_many_requests or status >= requests.codes.server_error
         )

@@ -87,6 +87,23 @@ class TestFlipt:
         assert reading.document.namespace.key == "team-a"
         source.close()
 
+    def test_an_environment_of_its_own(self) -> None:
+        with FakeFlipt(version="2.11.0", environments=["default", "staging"]) as flipt:
+            flipt.load(FEATURES, environment="staging")
+            source = Flipt(url=flipt.url, environment="staging")
+            reading = source.read()
+            source.close()
+            assert reading is not None
+            assert reading.version == flipt.document(environment="staging")["digest"]
+
+    @pytest.mark.parametrize("place", [{"namespace": "shop"}, {"environment": "shop"}])
+    def test_a_namespace_or_an_environment_that_is_not_there(self, place: dict[str, str]) -> None:
+        with FakeFlipt(version="2.11.0") as flipt:
+            source = Flipt(url=flipt.url, **place)  # type: ignore[arg-type] # it is a name
+            with pytest.raises(FlagsError, match="check FLIPT_NAMESPACE, FLIPT_ENVIRONMENT"):
+                source.read()
+            source.close()
+
     def test_a_good_document_after_a_bad_one_counts_as_new(
         self, flipt: FakeFlipt, source: Flipt
     ) -> None:
@@ -107,7 +124,7 @@ class TestFlipt:
             ("huge", "sends more than|does not answer in time", None),
             (401, r"refuses the token \(401\)", False),
             (403, r"refuses the token \(403\)", False),
-            (404, r"has no such namespace \(404\)", False),
+            (404, r"has no namespace 'default' in that environment \(404\)", False),
             (418, "answers with status 418", False),
             (429, "answers with status 429", True),
             (503, "answers with status 503", True),
