@@ -33,12 +33,13 @@ def flags(
     A boolean flag is True or False, one with variants its variant or None. The arguments are those
     of `flag_enabled`. Where the flags can't be had there are none, and the log says why, once.
     """
+    snapshot = None
     try:
+        namespace = namespace or conf.flipt_namespace
         snapshot = snapshot_of(namespace)
     except Exception as error:  # noqa: BLE001 - whatever it is, the request goes on
         failures.tell(ALL, error)
-        snapshot = None
-    return Flags(snapshot, namespace or conf.flipt_namespace, request, entity_id, context)
+    return Flags(snapshot, namespace or "", request, entity_id, context)
 
 
 class Flags(Mapping[str, bool | Variant | None]):

@@ -168,9 +168,9 @@ async def _look_up(
     What fails here fails again, and is told, when the flag is asked.
     """
     namespace = namespace or getattr(key, "namespace", None)
-    if request is None or overridden(key, namespace) is not NOT_OVERRIDDEN:
-        return
     with suppress(Exception):
+        if request is None or overridden(key, namespace) is not NOT_OVERRIDDEN:
+            return
         if not worker.is_open(resource.flags):
             await sync_to_async(opening.ensure)()
         flag = snapshot_of(namespace).flags.get(key)

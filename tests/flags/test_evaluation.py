@@ -162,6 +162,21 @@ class TestFailures:
         keys = [str(it.args[0]) for it in told if isinstance(it.args, tuple)]
         assert sorted(keys) == ["half", "shades", "staff_only"]
 
+    @pytest.mark.parametrize("wrong", [[], {"FEATURES": 3}, {"NAMESPACES": 3}, {"COOKIE": "a;b"}])
+    def test_settings_that_are_wrong(self, wrong: object) -> None:
+        request = asked_by(AnonymousUser())
+        with override_settings(RESIDENT_FLAGS=wrong), override_flag("another", True):
+            assert not flag_enabled("with_wrong_settings", request)
+            assert flag_variant("with_wrong_settings", request, default="plain") == "plain"
+            assert asyncio.run(aflag_enabled("with_wrong_settings", request, default=True))
+            assert "with_wrong_settings" not in flags(request)
+
+    def test_a_key_that_is_none(self) -> None:
+        key: Any = ["no", "key"]
+        assert flag_enabled(key, default=True)
+        assert flag_variant(key) is None
+        assert asyncio.run(aflag_enabled(key, asked_by(AnonymousUser()), default=True))
+
     def test_keys_from_outside_do_not_fill_the_memory(self, tmp_path: Path) -> None:
         failures = Failures()
         for number in range(MOST_SAID + 10):
