@@ -105,7 +105,7 @@ class _Form(forms.Form):
     entity = forms.CharField(
         required=False,
         label="Entity id",
-        help_text="Instead of the user's own, which is the primary key.",
+        help_text="Instead of the user's primary key; without either it is anonymous.",
         widget=AdminTextInputWidget(attrs={"autocomplete": "off"}),
     )
     context = _Context(required=False, widget=AdminTextareaWidget(attrs={"rows": 4}))

@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.contrib.admin import AdminSite, ModelAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.test import Client, override_settings
@@ -18,7 +19,7 @@ from django.urls import NoReverseMatch, path, reverse
 
 from project import settings as project
 from resident import models
-from resident.admin import FlagAdmin
+from resident.admin import FlagAdmin, people
 from resident.flags import document, flag_enabled, flag_variant, saved
 from resident.flags.resource import current
 from resident.testing import FakeFlipt
@@ -26,6 +27,7 @@ from resident.worker import worker
 from tests.flags.answers import SAMPLES
 from tests.flags.reader import Text
 from tests.granian import eventually
+from tests.leaks.people import Person, tables, those
 
 PAGE = "/admin/resident/flag/"
 BASKET = f"{PAGE}new_basket/"
@@ -568,6 +570,18 @@ def test_where_the_site_has_no_users_their_name_is_typed(client: Client) -> None
 def test_where_the_site_has_no_users_viewing_them_is_still_asked_for(viewer: Client) -> None:
     with other_site():
         assert "As myself" in seen(viewer, "/backstage/flags/resident/flag/new_basket/")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_name_is_what_users_log_in_with() -> None:
+    with tables():
+        somebody = those(Person).create(email="kim@example.com", phone="1", number=1)
+        field = people._Named(those(Person).all())
+        assert field.label == "Email"
+        assert field.clean("kim@example.com") == somebody
+        for wrong in ("kim", str(somebody.pk)):
+            with pytest.raises(ValidationError, match="There is no user"):
+                field.clean(wrong)
 
 
 def test_where_users_are_not_searched_their_name_is_typed(client: Client) -> None:
