@@ -26,6 +26,17 @@ def test_asks_nobody_who_they_are(client: Client) -> None:
     assert "Vary" not in client.get("/")
 
 
+def test_a_percentage_is_of_visitors(tmp_path: Path) -> None:
+    features = tmp_path / "features.yml"
+    rollouts = "    rollouts: [{threshold: {percentage: 50, value: true}}]\n\nsegments:"
+    features.write_text(FEATURES.read_text().replace("\nsegments:", rollouts))
+    visitors = [Client() for _ in range(30)]
+    with override_settings(RESIDENT_FLAGS={"FEATURES": features}):
+        answers = [visitor.get("/").content for visitor in visitors]
+        assert answers == [visitor.get("/").content for visitor in visitors]
+    assert set(answers) == {b"Hello, world!", b"!dlrow ,olleH"}
+
+
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
 def test_only_safe_methods(client: Client, method: str) -> None:
     assert getattr(client, method)("/").status_code == 405
