@@ -39,6 +39,7 @@ ConstraintType = Literal[
 ]
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+DIGEST = re.compile(r"[0-9a-f]{1,64}")
 ENTITY_ID = "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
 EVERYBODY = 100.0  # percent
 SMALLEST_SHARE = 0.05  # percent; the engine counts in thousandths
@@ -296,6 +297,16 @@ class _Message(BaseModel):
     result: Document
 
 
+class _Digest(BaseModel):
+    digest: str = ""
+
+
+class _Named(BaseModel):
+    """The same line, of which only the document's digest is looked at."""
+
+    result: _Digest
+
+
 def parse(body: bytes, *, source: str) -> Document:
     """The document in an answer's body.
 
@@ -305,9 +316,11 @@ def parse(body: bytes, *, source: str) -> Document:
     return _validated(Document, body, source)
 
 
-def parse_message(line: bytes, *, source: str) -> Document:
-    """The document in a line of the stream. Raises as `parse`."""
-    return _validated(_Message, line, source).result
+def parse_message(line: bytes, *, source: str) -> tuple[Document, str]:
+    """The document in a line of the stream, and its digest; "" for none. Raises as `parse`."""
+    document = _validated(_Message, line, source).result
+    digest = _validated(_Named, line, source).result.digest
+    return document, digest if DIGEST.fullmatch(digest) else ""
 
 
 M = TypeVar("M", bound=BaseModel)

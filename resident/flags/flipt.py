@@ -133,7 +133,7 @@ class Flipt:
                 self._begin(lines)
                 for line in lines.read(idle):
                     if line.strip():
-                        yield self._news(parse_message(line, source=str(self)))
+                        yield self._told(line)
                 failure = self._absence(ConnectionResetError(), path=self._stream_path)
             except (OSError, http.client.HTTPException) as error:
                 failure = self._absence(error, path=self._stream_path)
@@ -165,6 +165,12 @@ class Flipt:
             raise Redirected(f"{status}, which is not followed")
         if status != requests.codes.ok:
             raise self._refusal(status, path=self._stream_path)
+
+    def _told(self, line: bytes) -> Reading | None:
+        document, digest = parse_message(line, source=str(self))
+        reading = self._news(document, version=digest)
+        self._etag = digest  # Flipt v2's ETag is the digest of the document
+        return reading
 
     def _news(self, document: Document, version: str = "") -> Reading | None:
         if document.namespace.key != self.namespace:

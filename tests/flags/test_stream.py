@@ -10,6 +10,7 @@ import pytest
 
 from resident.exceptions import FlagsError
 from resident.flags.client import FlagClient
+from resident.flags.document import Document, parse_message
 from resident.flags.flipt import Flipt
 from resident.flags.sources import NoStreamError
 from resident.secrets import Secret
@@ -273,3 +274,21 @@ class TestListening:
     def test_one_that_has_none(self) -> None:
         with FakeFlipt(version="1.39.2") as flipt:
             assert isinstance(self.listen(flipt.url), NoStreamError)
+
+
+def test_a_message_is_named_as_an_answer_that_says_the_same(flipt: FakeFlipt, start: Start) -> None:
+    """What the stream told need not be sent again to whoever looks whether it is still alive."""
+    client = start(flipt, interval=0.2)
+    assert eventually(lambda: client.state().mode == "stream")
+    flipt.enable(FLAG)
+    assert eventually(lambda: client.state().version == flipt.document()["digest"])
+    flipt.forget()
+    assert eventually(lambda: flipt.count(SNAPSHOTS) > 2)
+    looks = [it.status for it in flipt.requests if it.path.startswith(SNAPSHOTS)]
+    assert set(looks) == {304}
+
+
+@pytest.mark.parametrize("digest", ["", "a\\nb", "Z", 65 * "a"])
+def test_a_digest_that_is_none_is_no_etag(digest: str) -> None:
+    line = f'{{"result":{{"namespace":{{"key":"default"}},"digest":"{digest}"}}}}'
+    assert parse_message(line.encode(), source="Flipt") == (Document.empty(), "")
