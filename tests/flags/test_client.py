@@ -253,7 +253,7 @@ def test_no_fault_of_a_stream_ends_the_following(
     assert eventually(lambda: source.heard > 1)
     assert is_on(client)
     assert "The stream of flags is left" in caplog.text
-    assert client.state().mode == "poll"
+    assert eventually(lambda: client.state().mode == "poll")
 
 
 def test_a_stream_that_ends_is_had_again(start: Start) -> None:
