@@ -1,6 +1,7 @@
 """A flag in words: who gets what, in which order, and why somebody got an answer."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -348,8 +349,13 @@ def _shares(flag: Flag, rule: Rule) -> Iterator[Share]:
     """The answers of a rule, with the buckets of each: the engine rounds their borders."""
     border = 0.0
     for share in shares(flag, rule):
-        first, border = round(border), border + share.rollout * 10
-        yield Share(share.variant_key or NO_VARIANT, share.rollout, first, round(border))
+        first, border = _rounded(border), border + share.rollout * 10
+        yield Share(share.variant_key or NO_VARIANT, share.rollout, first, _rounded(border))
+
+
+def _rounded(border: float) -> int:
+    # Half a bucket is a whole one to the engine; to Python only every other time.
+    return math.floor(border + 0.5)
 
 
 def _who(groups: Sequence[Group], operator: SegmentOperator) -> str:

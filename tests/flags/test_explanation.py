@@ -2,6 +2,7 @@
 
 from itertools import product
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -310,6 +311,32 @@ def test_the_words_agree_with_the_engine(sample: str) -> None:
                 assert why.bucket.endswith(f"get {why.value}")
             if explanation.state != "partly on" and flag.is_boolean:
                 assert why.value == explanation.state
+
+
+@pytest.mark.parametrize(
+    "shares", [(33.33, 33.33, 33.34), (12.55, 12.4, 75.05), (0.25, 99.75), (0.05, 0.2, 99.75)]
+)
+def test_the_borders_of_shares_are_the_engines(shares: tuple[float, ...]) -> None:
+    """For an entity in each of the thousand buckets."""
+    keys = "abc"[: len(shares)]
+    distributions = [
+        {"variant": key, "rollout": share} for key, share in zip(keys, shares, strict=True)
+    ]
+    flag = flag_of(
+        type="VARIANT_FLAG_TYPE",
+        enabled=True,
+        variants=[{"key": key} for key in keys],
+        rules=[{"segment": "all", "distributions": distributions}],
+    )
+    served = Snapshot(
+        Document.empty().model_copy(update={"flags": [flag]}), origin="server", place="Flipt"
+    )
+    entities = {crc32(f"f{number}".encode()) % 1000: str(number) for number in range(20_000)}
+    assert len(entities) == 1000
+    for bucket, entity in entities.items():
+        why = Verdict(flag, served.answer("f", Subject(entity)))
+        assert why.bucket.startswith(f"bucket {bucket} of 1000: ")
+        assert why.bucket.endswith(f" get {why.value}")
 
 
 # How current
