@@ -11,6 +11,8 @@
   known flags on disk
 - `snapshot`: the flags at one time, ready to answer a `subject`; `answer`: with the reason
 - `features`, `document`: the two formats, and the engine's; `dialect`: the YAML of the first
+- `explanation`: a flag in words, and why somebody got an answer; `standing`: how current the flags
+  are, `listing`: which of them are looked for
 - `saved`: flags saved in a file, for a later start
 - `engine`: Flipt's engine over one document
 
