@@ -110,7 +110,8 @@ def test_forks_in_the_middle() -> None:
     with FakeFlipt(version="2.11.0", token=BOOTSTRAP_TOKEN) as flipt:
         flipt.load(features(on=True))
         with subprocess.Popen(
-            [sys.executable, "-m", "tests.flags.forked_worker"],
+            # From Python 3.12 on a process with threads is warned not to fork.
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-m", "tests.flags.forked_worker"],
             cwd=ROOT,
             env=environment(flipt),
             stdout=subprocess.PIPE,
