@@ -123,6 +123,11 @@ class Worker:
             kept = stay.kept.setdefault(resource, look(self.get(resource)))
         return kept
 
+    def kept_before(self, resource: Resource[Any]) -> Any:
+        """What `kept` has given in this request; None where it has not yet. Opens nothing."""
+        stay = self._stay.get()
+        return None if stay is None else stay.kept.get(resource)
+
     def open(self, *resources: Resource[Any]) -> None:
         """Open these resources, in order; those that are open stay.
 

