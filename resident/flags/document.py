@@ -9,7 +9,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -269,26 +270,25 @@ class Document(_Part):
     @property
     def digest(self) -> str:
         """A short name of its content: the same for equal documents."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]
+        digest = hashlib.sha256(self.namespace.key.encode())
+        for flag in self.flags:
+            digest.update(flag.model_dump_json().encode())
+        return digest.hexdigest()[:12]
 
-    def snapshot(self) -> dict[str, Any]:
-        """The same in the form that Flipt's engine reads."""
-        return {
-            "version": 1,
-            "namespace": {
-                "key": self.namespace.key,
-                "flags": {flag.key: _flag(flag) for flag in self.flags},
-                "eval_rules": {flag.key: list(_rules(flag)) for flag in self.flags},
-                "eval_rollouts": {flag.key: list(_rollouts(flag)) for flag in self.flags},
-                "eval_distributions": {
-                    rule_id: [
-                        {"rule_id": rule_id, **share.model_dump()} for share in shares(flag, rule)
-                    ]
-                    for flag in self.flags
-                    for rule_id, _, rule in _numbered(flag)
-                },
-            },
-        }
+    def snapshot(self) -> bytes:
+        """The same in the form that Flipt's engine reads, as JSON.
+
+        Written flag by flag: while json writes, or pydantic, no other thread runs, and what
+        thousands of flags take in one go the requests would notice.
+        """
+        sections: dict[str, list[str]] = {name: [] for name in _SECTIONS}
+        for flag in {flag.key: flag for flag in self.flags}.values():
+            for name, section in _SECTIONS.items():
+                if members := json.dumps(dict(section(flag)))[1:-1]:
+                    sections[name].append(members)
+        written = (f'"{name}": {{{", ".join(them)}}}' for name, them in sections.items())
+        namespace = ", ".join([f'"key": {json.dumps(self.namespace.key)}', *written])
+        return f'{{"version": 1, "namespace": {{{namespace}}}}}'.encode()
 
 
 class _Message(BaseModel):
@@ -313,20 +313,38 @@ def parse(body: bytes, *, source: str) -> Document:
     Raises:
         FlagsError: it is no such document; the message names `source` and the first fault.
     """
-    return _validated(Document, body, source)
+    return _validated(Document, _loaded(body), body, source)
 
 
 def parse_message(line: bytes, *, source: str) -> tuple[Document, str]:
     """The document in a line of the stream, and its digest; "" for none. Raises as `parse`."""
-    document = _validated(_Message, line, source).result
-    digest = _validated(_Named, line, source).result.digest
+    loaded = _loaded(line)
+    document = _validated(_Message, loaded, line, source).result
+    digest = _validated(_Named, loaded, line, source).result.digest
     return document, digest if DIGEST.fullmatch(digest) else ""
 
 
 M = TypeVar("M", bound=BaseModel)
 
 
-def _validated(model: type[M], body: bytes, source: str) -> M:
+def _loaded(body: bytes) -> Any:
+    """What is in the JSON; None where it is none, which pydantic tells better.
+
+    pydantic would let no other thread run until it has read all of it; json does, between two
+    objects, where it is to call a function.
+    """
+    with suppress(ValueError, RecursionError):
+        return json.loads(body.decode(), object_hook=_as_it_is)
+    return None
+
+
+def _as_it_is(part: dict[str, Any]) -> dict[str, Any]:
+    return part
+
+
+def _validated(model: type[M], loaded: Any, body: bytes, source: str) -> M:
+    with suppress(ValidationError):
+        return model.model_validate(loaded)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -367,6 +385,12 @@ def _rules(flag: Flag) -> Iterator[dict[str, Any]]:
         }
 
 
+def _distributions(flag: Flag) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for rule_id, _, rule in _numbered(flag):
+        names = ("variant_key", "variant_attachment", "rollout")
+        yield rule_id, [{"rule_id": rule_id, **_fields(it, names)} for it in shares(flag, rule)]
+
+
 def _rollouts(flag: Flag) -> Iterator[dict[str, Any]]:
     for rank, rollout in enumerate(flag.rollouts, start=1):
         if rollout.segment is not None:
@@ -383,7 +407,7 @@ def _rollouts(flag: Flag) -> Iterator[dict[str, Any]]:
             yield {
                 "rollout_type": "THRESHOLD_ROLLOUT_TYPE",
                 "rank": rank,
-                "threshold": rollout.threshold.model_dump(),
+                "threshold": _fields(rollout.threshold, ("percentage", "value")),
             }
 
 
@@ -399,13 +423,25 @@ def _segments(segments: list[Segment]) -> dict[str, Any]:
 
 
 def _constraint(constraint: Constraint) -> dict[str, Any]:
-    # Not by pydantic's means, which take a multiple of this.
-    names = ("type", "property", "operator", "value")
-    written = {name: getattr(constraint, name) for name in names}
+    written = _fields(constraint, ("type", "property", "operator", "value"))
     if constraint.type == "DATETIME_CONSTRAINT_COMPARISON_TYPE" and DAY.fullmatch(constraint.value):
         # Flipt takes a day for its midnight, and its engine for no date at all.
         written["value"] += "T00:00:00Z"
     return written
+
+
+def _fields(part: _Part, names: Iterable[str]) -> dict[str, Any]:
+    # Not by pydantic's means, which take a multiple of this.
+    return {name: getattr(part, name) for name in names}
+
+
+_SECTIONS: dict[str, Callable[[Flag], Iterable[tuple[str, Any]]]] = {
+    "flags": lambda flag: [(flag.key, _flag(flag))],
+    "eval_rules": lambda flag: [(flag.key, list(_rules(flag)))],
+    "eval_rollouts": lambda flag: [(flag.key, list(_rollouts(flag)))],
+    "eval_distributions": _distributions,
+}
+"""What the engine joins again, and what of each flag is in it."""
 
 
 def shares(flag: Flag, rule: Rule) -> Iterator[Distribution]:

@@ -3,14 +3,14 @@
 import base64
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from flipt_client import FliptClient
 from flipt_client.errors import FliptError
-from flipt_client.models import ClientOptions, ErrorStrategy
+from flipt_client.models import ClientOptions, ErrorStrategy, EvaluationRequest
 
 from resident.exceptions import FlagsError
 from resident.flags.document import Document, Flag
@@ -20,6 +20,7 @@ __all__ = ["NOBODY", "Engine", "EngineError", "Variant"]
 
 NOBODY = "anonymous"
 EngineError = FliptError
+AT_ONCE = 100  # flags; more calls give other threads their turn more often, and take turns longer
 
 
 class Variant(str):
@@ -74,10 +75,7 @@ class Engine:
 
     def variant(self, key: str, entity_id: str, context: Mapping[str, str]) -> Variant | None:
         """The variant that the entity gets; None where it gets none. Raises `EngineError`."""
-        answer = self._told(self._client.evaluate_variant, key, entity_id, context)
-        if not answer.variant_key:
-            return None
-        return Variant(answer.variant_key, answer.variant_attachment)
+        return _variant(self._told(self._client.evaluate_variant, key, entity_id, context))
 
     def reason(self, key: str, subject: Subject) -> tuple[str, tuple[str, ...]]:
         """Why it gives that: a word ("MATCH", "DEFAULT"), and the segments that matched.
@@ -99,11 +97,25 @@ class Engine:
             raise EngineError(f"the engine can't be asked so: {error}") from None
 
     def _constants(self) -> Iterator[tuple[str, bool | Variant | None]]:
+        keys = [key for key, flag in self.flags.items() if flag.is_constant]
+        for begin in range(0, len(keys), AT_ONCE):
+            some = keys[begin : begin + AT_ONCE]
+            try:
+                yield from self._together(some)
+            except EngineError:  # one of them can't be evaluated
+                yield from self._each(some)
+
+    def _together(self, keys: Sequence[str]) -> list[tuple[str, bool | Variant | None]]:
+        """What these give to everybody. Raises `EngineError` if one of them can't be evaluated."""
+        requests = [EvaluationRequest(flag_key=it, entity_id=NOBODY, context={}) for it in keys]
+        answers = self._client.evaluate_batch(requests).responses
+        return [(key, _value(answer)) for key, answer in zip(keys, answers, strict=True)]
+
+    def _each(self, keys: Sequence[str]) -> Iterator[tuple[str, bool | Variant | None]]:
         nobody = Subject(NOBODY)
-        for key, flag in self.flags.items():
-            if flag.is_constant:
-                with suppress(EngineError):  # then it says so when it is asked
-                    yield key, self.evaluate(key, nobody)
+        for key in keys:
+            with suppress(EngineError):  # then it says so when it is asked
+                yield key, self.evaluate(key, nobody)
 
     def _check_loaded(self, namespace: str) -> None:
         # The engine takes a snapshot that it can't read for an empty namespace, and says nothing.
@@ -139,12 +151,24 @@ class _Client(FliptClient):  # type: ignore[misc]
             self.engine = None
 
 
+def _value(answer: Any) -> bool | Variant | None:
+    """What one answer of a batch gives."""
+    if answer.boolean_evaluation_response is not None:
+        return bool(answer.boolean_evaluation_response.enabled)
+    return _variant(answer.variant_evaluation_response)
+
+
+def _variant(answer: Any) -> Variant | None:
+    if not answer.variant_key:
+        return None
+    return Variant(answer.variant_key, answer.variant_attachment)
+
+
 def _offline(document: Document) -> ClientOptions:
-    snapshot = json.dumps(document.snapshot()).encode()
     return ClientOptions(
         url="",
         namespace=document.namespace.key,
-        snapshot=base64.b64encode(snapshot).decode(),
+        snapshot=base64.b64encode(document.snapshot()).decode(),
         error_strategy=ErrorStrategy.FALLBACK,  # with FAIL a snapshot is not looked at
         update_interval=timedelta(days=36_500),
     )

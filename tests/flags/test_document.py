@@ -167,7 +167,7 @@ class TestRulesOfSeveralSegments:
 
 class TestSnapshot:
     def test_has_every_key_that_the_engine_misses_otherwise(self) -> None:
-        assert document({"key": "f"}).snapshot() == {
+        assert json.loads(document({"key": "f"}).snapshot()) == {
             "version": 1,
             "namespace": {
                 "key": "default",
@@ -203,7 +203,7 @@ class TestSnapshot:
         ]
         v = {"key": "v", "enabled": True, "defaultVariant": default, "rules": rules}
         b = {"key": "b", "type": "BOOLEAN_FLAG_TYPE", "rollouts": rollouts}
-        written = document(v, b).snapshot()["namespace"]
+        written = json.loads(document(v, b).snapshot())["namespace"]
         segments = {
             "staff": {
                 "segment_key": "staff",
@@ -269,7 +269,7 @@ class TestSnapshot:
         distributions = [Distribution(variant_key="v", rollout=share) for share in shares]
         flag = Flag(key="f", rules=[Rule(distributions=distributions)])
         snapshot = Document.empty().model_copy(update={"flags": [flag]}).snapshot()
-        in_snapshot = snapshot["namespace"]["eval_distributions"]["f-1"]
+        in_snapshot = json.loads(snapshot)["namespace"]["eval_distributions"]["f-1"]
         assert [share["rollout"] for share in in_snapshot] == written
 
     @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ class TestSnapshot:
         constraint = {"type": kind, "property": "now", "operator": "gt", "value": value}
         late = rule(segments=[segment("late", constraints=[constraint])])
         snapshot = document({"key": "f", "rules": [late]}).snapshot()
-        [in_snapshot] = snapshot["namespace"]["eval_rules"]["f"][0]["segments"]["late"][
+        [in_snapshot] = json.loads(snapshot)["namespace"]["eval_rules"]["f"][0]["segments"]["late"][
             "constraints"
         ]
         assert in_snapshot["value"] == written
@@ -294,4 +294,4 @@ class TestSnapshot:
 
 def test_an_empty_namespace() -> None:
     assert Document.empty("shop").namespace.key == "shop"
-    assert Document.empty().snapshot()["namespace"]["flags"] == {}
+    assert json.loads(Document.empty().snapshot())["namespace"]["flags"] == {}
