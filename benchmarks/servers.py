@@ -32,7 +32,7 @@ MIB = 1024 * 1024
 def vault_and_flipt() -> Iterator[dict[str, str]]:
     """Both, set up as in the tutorial, with the flag on; gives the variables that lead there."""
     try:
-        with VaultServer(root_token=ROOT_TOKEN, audit=False) as vault, _flipt() as flipt:
+        with VaultServer(root_token=ROOT_TOKEN, audit=False) as vault, flipt_server() as flipt:
             features = yaml.safe_load((ROOT / "greeting" / "features.yml").read_text())
             for flag in features["flags"]:
                 flag["enabled"] = flag["key"] == FLAG
@@ -46,8 +46,9 @@ def vault_and_flipt() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _flipt() -> Iterator[str]:
-    command = [sys.executable, "-m", "benchmarks.fakeflipt", FLIPT_TOKEN]
+def flipt_server(token: str = FLIPT_TOKEN, *features: Path) -> Iterator[str]:
+    """FakeFlipt, with what is in these files; gives its URL."""
+    command = [sys.executable, "-m", "benchmarks.fakeflipt", token, *map(str, features)]
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
