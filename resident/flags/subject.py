@@ -30,16 +30,17 @@ class Subject:
     is_large: bool
 
     def __init__(self, entity_id: object, context: Mapping[str, Any] = NOTHING) -> None:
-        texts = {
-            key: it if type(it) is str else _text(it)
-            for key, it in context.items()
-            if it is not None
-        }
         name = str(entity_id)
+        texts = _texts(context) if context else None
         _set_entity_id(self, name)
-        _set_context(self, MappingProxyType(texts) if texts else NOTHING)
-        _set_is_large(self, len(name) + sum(map(len, texts.values())) > LARGE)
-        _set_hash(self, hash((name, frozenset(texts.items()) if texts else None)))
+        if texts:
+            _set_context(self, MappingProxyType(texts))
+            _set_is_large(self, len(name) + sum(map(len, texts.values())) > LARGE)
+            _set_hash(self, hash((name, frozenset(texts.items()))))
+        else:
+            _set_context(self, NOTHING)
+            _set_is_large(self, len(name) > LARGE)
+            _set_hash(self, hash(name))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a subject is immutable: {name!r} can't be set")
@@ -64,6 +65,12 @@ Asked = Callable[[], Subject]
 _set_entity_id, _set_context, _set_is_large, _set_hash = (
     getattr(Subject, name).__set__ for name in ("entity_id", "context", "is_large", "_hash")
 )
+
+
+def _texts(context: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        key: it if type(it) is str else _text(it) for key, it in context.items() if it is not None
+    }
 
 
 def _text(value: Any) -> str:
