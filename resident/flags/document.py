@@ -26,7 +26,7 @@ from pydantic.alias_generators import to_camel
 
 from resident.exceptions import FlagsError
 
-__all__ = ["Document", "Flag", "parse", "shares"]
+__all__ = ["Document", "Flag", "loaded", "parse", "parse_message", "shares"]
 
 FlagType = Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"]
 MatchType = Literal["ALL_SEGMENT_MATCH_TYPE", "ANY_SEGMENT_MATCH_TYPE"]
@@ -307,27 +307,7 @@ class _Named(BaseModel):
     result: _Digest
 
 
-def parse(body: bytes, *, source: str) -> Document:
-    """The document in an answer's body.
-
-    Raises:
-        FlagsError: it is no such document; the message names `source` and the first fault.
-    """
-    return _validated(Document, _loaded(body), body, source)
-
-
-def parse_message(line: bytes, *, source: str) -> tuple[Document, str]:
-    """The document in a line of the stream, and its digest; "" for none. Raises as `parse`."""
-    loaded = _loaded(line)
-    document = _validated(_Message, loaded, line, source).result
-    digest = _validated(_Named, loaded, line, source).result.digest
-    return document, digest if DIGEST.fullmatch(digest) else ""
-
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def _loaded(body: bytes) -> Any:
+def loaded(body: bytes) -> Any:
     """What is in the JSON; None where it is none, which pydantic tells better.
 
     pydantic would let no other thread run until it has read all of it; json does, between two
@@ -338,13 +318,33 @@ def _loaded(body: bytes) -> Any:
     return None
 
 
+def parse(body: bytes, *, source: str) -> Document:
+    """The document in an answer's body.
+
+    Raises:
+        FlagsError: it is no such document; the message names `source` and the first fault.
+    """
+    return _validated(Document, loaded(body), body, source)
+
+
+def parse_message(line: bytes, *, source: str) -> tuple[Document, str]:
+    """The document in a line of the stream, and its digest; "" for none. Raises as `parse`."""
+    message = loaded(line)
+    document = _validated(_Message, message, line, source).result
+    digest = _validated(_Named, message, line, source).result.digest
+    return document, digest if DIGEST.fullmatch(digest) else ""
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
 def _as_it_is(part: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
-def _validated(model: type[M], loaded: Any, body: bytes, source: str) -> M:
+def _validated(model: type[M], found: Any, body: bytes, source: str) -> M:
     with suppress(ValidationError):
-        return model.model_validate(loaded)
+        return model.model_validate(found)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:

@@ -92,7 +92,7 @@ class Engine:
         self, ask: Callable[..., Any], key: str, entity_id: str, context: Mapping[str, str]
     ) -> Any:
         try:
-            return ask(key, entity_id, dict(context))
+            return ask(key, entity_id, dict(context) if context else {})
         except ValueError as error:  # half a surrogate in a header: it can't be written as JSON
             raise EngineError(f"the engine can't be asked so: {error}") from None
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from resident.flags.document import Document
+from resident.flags.document import Document, loaded
 from resident.flags.sources import Reading
 
 __all__ = ["LastKnown"]
@@ -61,7 +61,7 @@ class LastKnown:
         """What was last written, with the time of that; None where there is nothing of use."""
         try:
             _check(self._path.parent.lstat(), self._path.parent, is_directory=True)
-            file = _File.model_validate_json(self._bytes())
+            file = _file(self._bytes())
         except FileNotFoundError:
             return None
         except (OSError, ValidationError) as error:
@@ -113,6 +113,11 @@ class LastKnown:
         if problem != self._problem:
             self._problem = problem
             logger.warning("%s, for the last known flags, %s: %s", self._path, what, problem)
+
+
+def _file(content: bytes) -> _File:
+    found = loaded(content)
+    return _File.model_validate_json(content) if found is None else _File.model_validate(found)
 
 
 def _check(found: os.stat_result, path: Path, *, is_directory: bool = False) -> None:
