@@ -62,10 +62,12 @@ def snapshot_of(namespace: str | None) -> Snapshot:
         opening.ensure()
         snapshots = resource.current()
     if namespace is None:
-        if len(snapshots) == 1:  # as nearly everywhere, and the quickest
-            (snapshot,) = snapshots.values()
+        try:
+            (snapshot,) = snapshots.values()  # the only one, as nearly everywhere
+        except ValueError:
+            namespace = worker.get(resource.flags).namespace
+        else:
             return snapshot
-        namespace = worker.get(resource.flags).namespace
     if namespace in snapshots:
         return snapshots[namespace]
     raise FlagsError(
