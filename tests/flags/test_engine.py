@@ -357,6 +357,19 @@ class TestEngine:
         engine = Engine(Document.empty(namespace))
         assert (engine.flags, engine.constants) == ({}, {})
 
+    def test_one_that_fails_among_hundreds_takes_none_of_the_others_along(self) -> None:
+        # Constants are worked out many at once; the engine refuses a key that is blank.
+        states = {"f" * number or " ": number % 3 == 0 for number in range(250)}
+        body = {
+            "namespace": {"key": "default"},
+            "flags": [
+                {"key": key, "type": "BOOLEAN_FLAG_TYPE", "enabled": enabled}
+                for key, enabled in states.items()
+            ],
+        }
+        engine = Engine(parse(json.dumps(body).encode(), source="Flipt"))
+        assert engine.constants == {key: it for key, it in states.items() if key != " "}
+
     @pytest.mark.parametrize("namespace", ["default", "shop"])
     def test_notices_that_its_library_did_not_take_the_snapshot(self, namespace: str) -> None:
         # This is how the server writes a number that JSON has no word for.
