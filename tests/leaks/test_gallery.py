@@ -97,8 +97,15 @@ def _comparable(leak: Leak) -> tuple[Any, ...]:
     return (*rest, put_in and (put_in.file, put_in.line))
 
 
+FEW = ("module global", "closure", "instance attribute", "signal receiver", "thread-local")
+"""The kinds that are looked for in every run."""
+
 one_of_each_kind = pytest.mark.parametrize(
-    "planted", {planted.kind: planted for planted in PLANTED}.values(), ids=str
+    "planted",
+    [
+        pytest.param(planted, marks=() if kind in FEW else pytest.mark.slow, id=str(planted))
+        for kind, planted in {planted.kind: planted for planted in PLANTED}.items()
+    ],
 )
 
 
