@@ -97,7 +97,7 @@ def _comparable(leak: Leak) -> tuple[Any, ...]:
     return (*rest, put_in and (put_in.file, put_in.line))
 
 
-FEW = ("module global", "closure", "instance attribute", "signal receiver", "thread-local")
+FEW = ("module global", "closure", "thread-local")
 """The kinds that are looked for in every run."""
 
 one_of_each_kind = pytest.mark.parametrize(

@@ -181,6 +181,7 @@ def test_a_password_that_is_wrong_for_a_while_locks_nobody_out(evidence: Evidenc
         assert vault.logins() >= 3
 
 
+@pytest.mark.slow
 def test_another_certificate_is_an_alert_and_the_value_stays(
     evidence: Evidence, tmp_path: Path
 ) -> None:
