@@ -14,3 +14,6 @@ with mock.patch.dict(os.environ), mock.patch("environ.Env.read_env"):
 WHITENOISE_AUTOREFRESH = True  # nobody has run collectstatic
 
 RESIDENT_MASK_LOGS = False  # what resident itself logs is searched for secrets
+
+# To hash slowly is what a password of the tests does not need.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -205,10 +205,10 @@ def deep() -> Any:
 
 
 class WithEnd:
-    """Does a lot when it goes."""
+    """Does a lot when it goes. The young only: there are thousands of these, and much is old."""
 
-    def __del__(self, collect: Callable[[], int] = gc.collect) -> None:
-        self.end = [collect()]
+    def __del__(self, collect: Callable[[int], int] = gc.collect) -> None:
+        self.end = [collect(1)]
 
 
 def generator() -> Iterator[str]:

@@ -8,6 +8,7 @@ import threading
 import types
 from collections import deque
 from functools import lru_cache, partial
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,14 @@ def test_a_thread_local_that_refuses_has_no_parts() -> None:
     thread.join()
     assert found == [[]]
     assert list(Anatomy(Refusing).parts(refusing)) == [(("attribute", "user"), "ada")]
+
+
+@pytest.mark.parametrize(("buffer", "size"), [(StringIO("four"), 4), (BytesIO(b"three"), 5)])
+def test_a_buffer_is_as_large_as_what_is_in_it(buffer: Any, size: int) -> None:
+    measure = Anatomy(type(buffer)).measure
+    assert measure(buffer) == size
+    buffer.close()
+    assert measure(buffer) == 0
 
 
 def test_what_a_cache_holds() -> None:

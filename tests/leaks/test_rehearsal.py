@@ -16,6 +16,7 @@ from django.test import Client, RequestFactory, override_settings
 
 from resident.exceptions import LeaksError
 from resident.isolation.context import IsolatedApplication
+from resident.isolation.resetters import Resetters
 from resident.leaks.rehearsal import Rehearsal, RehearsedHandler
 from resident.leaks.visit import Visit
 from tests.evidence import Evidence
@@ -33,14 +34,20 @@ def _site() -> Iterator[None]:
     rehearsed.steps.clear()
 
 
+@pytest.fixture(scope="module")
+def resetters() -> Resetters:
+    """As a worker has them: one for all of its requests."""
+    return Resetters.of_project()
+
+
 @pytest.fixture(params=["isolated", "bare"])
-def rehearse(request: pytest.FixtureRequest, db: None) -> Rehearse:
+def rehearse(request: pytest.FixtureRequest, resetters: Resetters, db: None) -> Rehearse:
     """Rehearse on the application of a worker, and on Django's own."""
 
     def make(path: str, **how: Any) -> Rehearsal:
         handler = RehearsedHandler()
         is_isolated = request.param == "isolated"
-        application = IsolatedApplication(handler) if is_isolated else handler
+        application = IsolatedApplication(handler, resetters) if is_isolated else handler
         return Rehearsal(path, application=application, **how)
 
     return make

@@ -176,10 +176,12 @@ def test_a_password_that_is_wrong_for_a_while_locks_nobody_out(evidence: Evidenc
             with vault.client() as admin:
                 admin.auth.userpass.update_password_on_user("demoapp", PASSWORD)
             assert set(load.answers) == {"1 1 1 1 "}
-            assert eventually(lambda: is_fresh(granian))
+            # A look that comes just too early for the login is followed by one a minute later.
+            assert eventually(lambda: is_fresh(granian), seconds=150)
         assert vault.logins() >= 3
 
 
+@pytest.mark.slow
 def test_another_certificate_is_an_alert_and_the_value_stays(
     evidence: Evidence, tmp_path: Path
 ) -> None:

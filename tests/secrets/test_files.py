@@ -111,6 +111,7 @@ class TestVolume:
         volume.write(user="2", password="2")
         assert plain(files.read()) == {"user": "2", "password": "2"}
 
+    @pytest.mark.slow
     def test_never_mixes_two_versions(self, tmp_path: Path) -> None:
         volume, is_over = Volume(tmp_path / "secrets"), threading.Event()
         keys = [f"key{number}" for number in range(10)]

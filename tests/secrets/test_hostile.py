@@ -227,6 +227,7 @@ def test_a_key_without_end_is_cut_short() -> None:
     assert len(str(error)) < 1000
 
 
+@pytest.mark.slow
 def test_a_real_vault_with_a_secret_of_30_mb(vault: VaultServer) -> None:
     with vault.client() as admin:
         book = {"book": "x" * 30 * MEBIBYTE}

@@ -74,6 +74,7 @@ def test_another_version_with_the_same_values_is_told() -> None:
         assert keeper.state.rotations == 1
 
 
+@pytest.mark.slow
 def test_keeps_the_last_good_value_says_so_once_and_comes_back(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -105,6 +106,7 @@ def test_another_problem_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
         assert eventually(lambda: "no key 'token'" in caplog.text, seconds=5)
 
 
+@pytest.mark.slow
 def test_pauses_longer_after_each_failure() -> None:
     moments: list[float] = []
     drawer = Drawer(token="one")
@@ -131,6 +133,7 @@ def test_what_a_backend_raises_unexpectedly_is_named_and_not_shown(
     assert PASSWORD not in caplog.text + str(failures[0])
 
 
+@pytest.mark.slow
 def test_what_was_not_taken_up_is_tried_again_at_the_next_look() -> None:
     drawer, left = Drawer(token="one"), [["mail"], ["mail"], []]
     failures: list[SecretsError] = []

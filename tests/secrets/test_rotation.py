@@ -11,6 +11,7 @@ from tests.secrets.serving import Load, set_up, site, write
 from tests.servers import VaultServer
 
 
+@pytest.mark.slow
 def test_twenty_rotations_under_load_on_four_threads(evidence: Evidence) -> None:
     with VaultServer() as vault:
         set_up(vault)
@@ -34,6 +35,7 @@ def test_twenty_rotations_under_load_on_four_threads(evidence: Evidence) -> None
         assert len(re.findall(rf"^client {number} closed", log, re.MULTILINE)) == 1
 
 
+@pytest.mark.slow
 def test_each_of_several_workers_takes_it_up_within_the_interval(evidence: Evidence) -> None:
     with VaultServer() as vault:
         set_up(vault)
@@ -47,6 +49,7 @@ def test_each_of_several_workers_takes_it_up_within_the_interval(evidence: Evide
 
 
 @pytest.mark.parametrize("password", ["right", "wrong"])
+@pytest.mark.slow
 def test_eight_workers_that_boot_at_once_log_in_once_each(
     password: str, evidence: Evidence
 ) -> None:

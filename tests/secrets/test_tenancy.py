@@ -72,6 +72,7 @@ def past(vault: VaultServer, token: str) -> None:
 
 
 class TestRenewing:
+    @pytest.mark.slow
     def test_gives_a_whole_lease_and_at_the_end_less(
         self, source: Vault, short: VaultServer
     ) -> None:
@@ -110,6 +111,7 @@ class TestRenewing:
         source.tend()
         assert counts(source) == (1, 1)
 
+    @pytest.mark.slow
     def test_logs_in_where_a_renewal_comes_too_late(
         self, source: Vault, short: VaultServer
     ) -> None:
@@ -141,6 +143,7 @@ class TestRenewing:
 
 
 class TestRefusal:
+    @pytest.mark.slow
     def test_a_token_that_ended_takes_one_login_and_one_try(
         self, source: Vault, short: VaultServer
     ) -> None:
@@ -182,6 +185,7 @@ class TestRefusal:
         assert vault.logins() == 2
         source.close()
 
+    @pytest.mark.slow
     def test_a_refused_login_is_not_tried_again_soon(
         self, source: Vault, short: VaultServer
     ) -> None:
@@ -201,6 +205,7 @@ class TestRefusal:
         assert source.refresh()["token"].reveal() == "t0ken"
         assert short.logins() == 3
 
+    @pytest.mark.slow
     def test_a_login_while_vault_is_away_is_tried_again_at_once(
         self, source: Vault, short: VaultServer
     ) -> None:

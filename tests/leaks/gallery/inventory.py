@@ -33,7 +33,8 @@ class Planted:
         name: as the report has it; `shop` stands for the gallery's package.
         raw: whether resident's resetters would put it back.
         user: whether its page is for those who have signed in.
-        warm_up: how many requests an hour's worth is: fewer where each leaves what is scarce.
+        warm_up: how many requests an hour's worth is: fewer where each leaves what is scarce, or a
+            burden on all that come later.
     """
 
     slug: str
@@ -139,17 +140,22 @@ PLANTED = [
         warm_up=50,  # each is a frame more for every query
     ),
     Planted("session-sql", SESSION, "connections['default']: PRAGMA cache_size", raw=True),
-    Planted("receiver", RECEIVER, "shop.bells.sold.receivers[…]"),
-    Planted("receiver-of-django", RECEIVER, "django.core.signals.request_finished.receivers[…]"),
-    Planted("lambda", RECEIVER, "shop.bells.sold.receivers[…]"),
-    Planted("log-handler", HANDLER, "logging.getLogger('shop').handlers[…]", raw=True),
-    Planted("log-filter", FILTER, "logging.getLogger('shop').filters[…]", raw=True),
+    Planted("receiver", RECEIVER, "shop.bells.sold.receivers[…]", warm_up=50),
+    Planted(
+        "receiver-of-django",
+        RECEIVER,
+        "django.core.signals.request_finished.receivers[…]",
+        warm_up=50,
+    ),
+    Planted("lambda", RECEIVER, "shop.bells.sold.receivers[…]", warm_up=50),
+    Planted("log-handler", HANDLER, "logging.getLogger('shop').handlers[…]", raw=True, warm_up=50),
+    Planted("log-filter", FILTER, "logging.getLogger('shop').filters[…]", raw=True, warm_up=50),
     Planted("logger", LOGGER, "logging.root.manager.loggerDict['…']"),
     Planted("thread", THREAD, "shop.jobs.poll", warm_up=50),
     Planted("timer", THREAD, "shop.jobs.remind", warm_up=50),
-    Planted("open-file", FILE, str(jobs.PRICE_LIST)),
-    Planted("file-by-name", FILE, f"{tempfile.gettempdir()}/shop-….csv"),
-    Planted("socket", SOCKET, "socket"),
+    Planted("open-file", FILE, str(jobs.PRICE_LIST), warm_up=50),
+    Planted("file-by-name", FILE, f"{tempfile.gettempdir()}/shop-….csv", warm_up=50),
+    Planted("socket", SOCKET, "socket", warm_up=50),
     Planted("pipe", PIPE, "pipe", warm_up=50),  # each is two descriptors
     Planted("environment", ENVIRONMENT, "os.environ['SHOP_TENANT']", raw=True),
     Planted("variables", ENVIRONMENT, "os.environ['…']", raw=True),
@@ -164,7 +170,7 @@ PLANTED = [
     Planted("in-settings", GLOBAL, "shop.settings.SHOP_HOURS[…]"),
     Planted("exit-handler", EXIT, "atexit.register()"),
     Planted("modules", MODULE, "sys.modules['…']"),
-    Planted("gc-callback", COLLECTOR, "gc.callbacks[…]"),
+    Planted("gc-callback", COLLECTOR, "gc.callbacks[…]", warm_up=50),
     Planted("finalize", FINALIZER, "weakref.finalize()"),
     Planted("kept-object", KEPT, "multiprocessing.util._finalizer_registry['…']"),
 ]
