@@ -1,3 +1,4 @@
+import gc
 import logging
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,14 @@ def pytest_testnodedown(node: Any) -> None:
     """A worker of pytest-xdist's has ended, and hands over what it found."""
     found = getattr(node, "workeroutput", {}).get("secrets", [])
     node.config.stash.setdefault(OF_WORKERS, []).extend(found)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> Iterator[None]:
+    """A test client searches the heap for thread-locals: not all that was imported for a run."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture

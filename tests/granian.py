@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -135,7 +137,13 @@ class Granian:
         ]
 
     def _all_started(self) -> bool:
-        return 0 < len(self.workers()) == self.log().count("Started worker-")
+        return 0 < len(self.workers()) == self.log().count("Started worker-") and self._listens()
+
+    def _listens(self) -> bool:
+        """A worker says that it has started a moment before it listens."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
 
     def log(self) -> str:
         """What it printed."""

@@ -482,6 +482,7 @@ def test_the_image_does_not_start_without_a_secret_key(image: Image) -> None:
     assert "SECRET_KEY is not set" in refused.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed_hosts", [".example.org,localhost", "*"])
 def test_the_image_alone_is_healthy_while_it_serves(image: Image, allowed_hosts: str) -> None:
     variables = {"SECRET_KEY": "k" * 50, "ALLOWED_HOSTS": allowed_hosts}
@@ -491,6 +492,7 @@ def test_the_image_alone_is_healthy_while_it_serves(image: Image, allowed_hosts:
         assert home.text == "Hello, world!"
 
 
+@pytest.mark.slow
 def test_up(image: Image, evidence: Evidence) -> None:
     """What `docker compose up` does, with the commands and environments of compose.yaml."""
     chosen = {

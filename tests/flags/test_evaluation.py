@@ -370,6 +370,7 @@ def flipt_at(url: str, **options: Any) -> override_settings:
     )
 
 
+@pytest.mark.slow
 class TestNeverWaiting:
     """Flipt hangs, and no start has opened the flags."""
 

@@ -43,7 +43,7 @@ from tests.flags.faults import (
 from tests.granian import ROOT
 
 MoveClock = Callable[[timedelta, str], None]
-QUICK = [SERVERS[1], SERVERS[3]]
+QUICK = [SERVERS[3]]
 BIG = "huge"  # it takes a processor: apart from the others
 
 
@@ -183,12 +183,14 @@ def test_of_every_kind(
     all_at_once(play, server, tmp_path)
 
 
+@pytest.mark.slow
 def test_of_the_stream_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower, "RARELY", INTERVAL)
     names = {it.name for it in FAULTS} - {BIG, "refused", "token"}
     all_at_once(on_streams_alone, SERVERS[3], tmp_path, *names)
 
 
+@pytest.mark.slow
 @each_server()
 def test_of_the_clock_on_the_wall(server: Server, tmp_path: Path, move_clock: MoveClock) -> None:
     with Scene(server, tmp_path) as scene, scene.client() as client:
@@ -228,6 +230,7 @@ def test_of_a_token_that_is_rotated_in_vault_too(tmp_path: Path) -> None:
         assert flag_enabled(FLAG)
 
 
+@pytest.mark.slow
 def test_with_backtraces_of_rust(tmp_path: Path) -> None:
     """Where the engine itself went to the network, each of them would abort the process."""
     done = subprocess.run(

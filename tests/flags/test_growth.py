@@ -76,6 +76,7 @@ def test_hundreds_of_changes(times: int, megabytes: int, tmp_path: Path) -> None
         assert client.state().swaps == WARM_UP + times
 
 
+@pytest.mark.slow
 def test_dozens_of_other_tokens() -> None:
     with FakeFlipt(version="2.11.0", token=BOOTSTRAP_TOKEN) as flipt:
         flipt.load(features(on=True))
@@ -134,6 +135,7 @@ def environment(flipt: FakeFlipt, **more: str) -> dict[str, str]:
     )
 
 
+@pytest.mark.slow
 class TestStop:
     """A granian stops its workers within a second whatever Flipt does; slow machines have two."""
 

@@ -168,6 +168,7 @@ def test_every_block_is_in_the_project(shop: Path) -> None:
     assert len(set(paths)) == len(paths)
 
 
+@pytest.mark.slow
 def test_what_it_says_is_so(shop: Path) -> None:
     told = run(shop, "-m", "pytest", "-q", "shop/tests.py", "besides.py")
     assert re.search(r"^\d+ passed", told, re.MULTILINE), told

@@ -283,6 +283,7 @@ class TestStart:
         assert not is_on(client)
         assert client.state().origin == "server"
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("fault", "patience"),
         [(None, 0.5), (503, 0.5), (401, 0.5), ("garbage", 0.5), ("hang", 1.5), ("drip", 1.5)],

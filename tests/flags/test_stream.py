@@ -126,6 +126,7 @@ def test_a_stream_that_was_cut_is_had_again_and_nothing_is_missed(
     assert caplog.text.count("The stream of flags is over") == 1
 
 
+@pytest.mark.slow
 def test_one_that_is_cut_all_the_time_is_asked_for_at_leisure(
     flipt: FakeFlipt, start: Start
 ) -> None:
@@ -192,6 +193,7 @@ def test_a_token_that_is_refused_is_told(flipt: FakeFlipt, start: Start) -> None
     assert eventually(lambda: streams(client) and not client.state().last_error, seconds=SOON)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [None, "hang", "drip", "silent", "half", "huge"])
 def test_it_is_closed_in_under_half_a_second(
     flipt: FakeFlipt, start: Start, fault: str | None

@@ -30,7 +30,7 @@ def test_a_percentage_is_of_visitors(tmp_path: Path) -> None:
     features = tmp_path / "features.yml"
     rollouts = "    rollouts: [{threshold: {percentage: 50, value: true}}]\n\nsegments:"
     features.write_text(FEATURES.read_text().replace("\nsegments:", rollouts))
-    visitors = [Client() for _ in range(30)]
+    visitors = [Client() for _ in range(20)]
     with override_settings(RESIDENT_FLAGS={"FEATURES": features}):
         answers = [visitor.get("/").content for visitor in visitors]
         assert answers == [visitor.get("/").content for visitor in visitors]

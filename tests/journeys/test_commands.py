@@ -59,7 +59,7 @@ def test_what_a_command_uses_is_opened_then(
 ) -> None:
     ask = "from resident.flags import flag_enabled; print(flag_enabled('show_reverse_greeting'))"
     done = manage(evidence, "shell", "-c", ask, **{**vault_is_away, "VAULT_DEADLINE": "0.5"})
-    assert done.returncode != 0
+    assert "False" in done.stdout, "a flag gives its default, whatever is away"
     assert "cannot be reached" in done.stderr
     done = manage(evidence, "shell", "-c", ask)
     assert "False" in done.stdout

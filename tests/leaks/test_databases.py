@@ -76,6 +76,7 @@ def rows(server: DatabaseServer) -> list[Any]:
     return [server.sql(f"SELECT count(*) FROM {it}", database="shop")[0][0] for it in tables]  # noqa: S608 - no input
 
 
+@pytest.mark.slow
 def test_it_is_as_it_was(server: DatabaseServer, shop: Path) -> None:
     ran = manage(shop, "findleaks", "/collide", "/write", "--user", "ada", "--format", "json")
     assert json.loads(ran.stdout) == []
@@ -85,6 +86,7 @@ def test_it_is_as_it_was(server: DatabaseServer, shop: Path) -> None:
     assert rows(server) == [0, 1, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sql", ["COMMIT", "CREATE TABLE made (id int)"])
 def test_nothing_ends_the_transaction(server: DatabaseServer, shop: Path, sql: str) -> None:
     ran = manage(shop, "findleaks", f"/execute?sql={sql}", "/write", "--user", "ada")

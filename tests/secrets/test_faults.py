@@ -212,6 +212,7 @@ def test_a_token_that_is_revoked_is_noticed_by_nobody(evidence: Evidence) -> Non
         assert vault.logins() == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_stops_revokes_its_token_and_waits_for_nobody(evidence: Evidence) -> None:
     with VaultServer() as vault:
         set_up(vault)

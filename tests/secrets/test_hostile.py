@@ -84,6 +84,7 @@ BODY = HEAD + b"Content-Length: 900\r\n\r\n{"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 class TestTime:
     @pytest.mark.parametrize(
@@ -107,6 +108,7 @@ class TestTime:
         assert error.kind in {"timeout", "unreachable", "cut off"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 class TestSize:
     @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ def _worker(addr: str, auth: dict[str, Any]) -> str:
     return value(Vault(addr=addr, auth=auth))
 
 
+@pytest.mark.slow
 class TestWrapped:
     """A wrapping token is good for one unwrapping, and workers are many."""
 

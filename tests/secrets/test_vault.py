@@ -86,6 +86,7 @@ class TestRefusals:
         assert "sends more than a secret may have" in error.problem
 
 
+@pytest.mark.slow
 class TestAbsence:
     def test_refused(self) -> None:
         error = refusal(backend(f"http://127.0.0.1:{free_port()}"))

@@ -547,6 +547,7 @@ urlpatterns = [path("", page)]
 """
 
 
+@pytest.mark.slow
 def test_all_forms_in_a_run_and_nothing_is_left(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
