@@ -183,7 +183,9 @@ class Worker:
 
         What fails to close is logged, and the rest is still closed.
         """
-        self._close_down_to(0)
+        with self._lock:
+            self._close_down_to(0)
+            self._generation = Generation({})  # who still stays in the old one delays no later one
         self._closer.close()
 
     def leave_to_parent(self) -> None:

@@ -120,6 +120,16 @@ def test_a_later_request_does_not_end_what_an_earlier_one_uses(shop: Shop) -> No
     assert shop.eventually("close client one", "close client two")
 
 
+def test_who_never_ended_delays_nothing_once_the_worker_was_closed(shop: Shop) -> None:
+    left = shop.worker.stay()
+    shop.worker.close()
+    client = shop.client("token")
+    assert contextvars.Context().run(shop.worker.get, client) == "client one"
+    shop.rotate(token="two")
+    assert shop.eventually("open client two", "close client one")
+    left.end()
+
+
 def test_one_that_cannot_be_made_stays_and_the_others_follow(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
