@@ -9,10 +9,11 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
+from functools import cached_property, partial
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     AfterValidator,
@@ -26,7 +27,7 @@ from pydantic.alias_generators import to_camel
 
 from resident.exceptions import FlagsError
 
-__all__ = ["Document", "Flag", "loaded", "parse", "parse_message", "shares"]
+__all__ = ["NO_FLAGS", "Document", "Flag", "loaded", "parse", "parse_message", "shares"]
 
 FlagType = Literal["BOOLEAN_FLAG_TYPE", "VARIANT_FLAG_TYPE"]
 MatchType = Literal["ALL_SEGMENT_MATCH_TYPE", "ANY_SEGMENT_MATCH_TYPE"]
@@ -39,6 +40,7 @@ ConstraintType = Literal[
     "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE",
 ]
 
+FLAG_TYPES = get_args(FlagType)
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 DIGEST = re.compile(r"[0-9a-f]{1,64}")
 ENTITY_ID = "ENTITY_ID_CONSTRAINT_COMPARISON_TYPE"
@@ -240,14 +242,7 @@ class Flag(_Part):
         yield ThresholdRollout(percentage=EVERYBODY, value=self.enabled)
 
 
-def _one_by_one(flags: Any) -> Any:
-    """The flags, so validated that other threads get their turn: thousands take their time."""
-    if not isinstance(flags, list):
-        return _or_empty(flags)
-    try:
-        return [Flag.model_validate(flag) for flag in flags]
-    except ValidationError:
-        return flags  # whose fault is found again, with its place, when all is looked at
+NO_FLAGS: Mapping[str, Flag] = MappingProxyType({})
 
 
 class Namespace(_Part):
@@ -260,12 +255,17 @@ class Document(_Part):
     """All flags of one namespace, as Flipt's server sends them."""
 
     namespace: Namespace
-    flags: Annotated[list[Flag], BeforeValidator(_one_by_one)] = []
+    flags: Annotated[list[Flag], BeforeValidator(_or_empty)] = []
 
     @classmethod
     def empty(cls, namespace: str = "default") -> "Document":
         """A namespace without flags."""
         return cls(namespace=Namespace(key=namespace))
+
+    @property
+    def by_key(self) -> dict[str, Flag]:
+        """Its flags by key; of several with one key the last, as the engine has it."""
+        return {flag.key: flag for flag in self.flags}
 
     @property
     def digest(self) -> str:
@@ -282,7 +282,7 @@ class Document(_Part):
         thousands of flags take in one go the requests would notice.
         """
         sections: dict[str, list[str]] = {name: [] for name in _SECTIONS}
-        for flag in {flag.key: flag for flag in self.flags}.values():
+        for flag in self.by_key.values():
             for name, section in _SECTIONS.items():
                 if members := json.dumps(dict(section(flag)))[1:-1]:
                     sections[name].append(members)
@@ -307,29 +307,38 @@ class _Named(BaseModel):
     result: _Digest
 
 
-def loaded(body: bytes) -> Any:
-    """What is in the JSON; None where it is none, which pydantic tells better.
+def loaded(body: bytes, before: Mapping[str, Flag] = NO_FLAGS) -> Any:
+    """What is in the JSON, its flags as such; None where it is none, which pydantic tells better.
 
-    pydantic would let no other thread run until it has read all of it; json does, between two
-    objects, where it is to call a function.
+    A flag is made as soon as it has been read, and one that equals that of `before` is that. For
+    thousands of objects that stay make Python's garbage collector look through all that there are,
+    while no other thread runs. Nor would one run until pydantic had read all of it; json lets
+    others have their turn where it calls a function.
     """
     with suppress(ValueError, RecursionError):
-        return json.loads(body.decode(), object_hook=_as_it_is)
+        return json.loads(body.decode(), object_hook=partial(_with_flags, before))
     return None
 
 
-def parse(body: bytes, *, source: str) -> Document:
+def parse(body: bytes, *, source: str, before: Mapping[str, Flag] = NO_FLAGS) -> Document:
     """The document in an answer's body.
+
+    Args:
+        body: JSON.
+        source: who has sent it, for an error.
+        before: flags by key, for which those that have not changed need not be made anew.
 
     Raises:
         FlagsError: it is no such document; the message names `source` and the first fault.
     """
-    return _validated(Document, loaded(body), body, source)
+    return _validated(Document, loaded(body, before), body, source)
 
 
-def parse_message(line: bytes, *, source: str) -> tuple[Document, str]:
-    """The document in a line of the stream, and its digest; "" for none. Raises as `parse`."""
-    message = loaded(line)
+def parse_message(
+    line: bytes, *, source: str, before: Mapping[str, Flag] = NO_FLAGS
+) -> tuple[Document, str]:
+    """The document in a line of the stream, and its digest; "" for none. Otherwise as `parse`."""
+    message = loaded(line, before)
     document = _validated(_Message, message, line, source).result
     digest = _validated(_Named, message, line, source).result.digest
     return document, digest if DIGEST.fullmatch(digest) else ""
@@ -338,8 +347,15 @@ def parse_message(line: bytes, *, source: str) -> tuple[Document, str]:
 M = TypeVar("M", bound=BaseModel)
 
 
-def _as_it_is(part: dict[str, Any]) -> dict[str, Any]:
-    return part
+def _with_flags(before: Mapping[str, Flag], part: dict[str, Any]) -> Any:
+    """The flag that this part of the document is; else the part, whose faults are told later."""
+    if part.get("type") not in FLAG_TYPES:
+        return part
+    try:
+        flag = Flag.model_validate(part)
+    except ValidationError:
+        return part
+    return known if (known := before.get(flag.key)) == flag else flag
 
 
 def _validated(model: type[M], found: Any, body: bytes, source: str) -> M:

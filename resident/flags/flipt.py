@@ -2,7 +2,7 @@
 
 import http.client
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from hashlib import sha256
 from typing import Literal
@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from resident.exceptions import ConfigurationError, FlagsError
-from resident.flags.document import Document, parse, parse_message
+from resident.flags.document import NO_FLAGS, Document, Flag, parse, parse_message
 from resident.flags.snapshot import Origin
 from resident.flags.sources import Fetch, NoStreamError, Reading
 from resident.flags.state import Mode
@@ -109,7 +109,8 @@ class Flipt:
         etag, body = answer.headers.get("ETag", ""), sha256(answer.content).digest()
         if body == self._body:
             return None
-        reading = self._news(parse(answer.content, source=str(self)), version=etag.strip('"'))
+        document = parse(answer.content, source=str(self), before=self._flags)
+        reading = self._news(document, version=etag.strip('"'))
         self._etag, self._body = etag, body
         return reading
 
@@ -167,10 +168,14 @@ class Flipt:
             raise self._refusal(status, path=self._stream_path)
 
     def _told(self, line: bytes) -> Reading | None:
-        document, digest = parse_message(line, source=str(self))
+        document, digest = parse_message(line, source=str(self), before=self._flags)
         reading = self._news(document, version=digest)
         self._etag = digest  # Flipt v2's ETag is the digest of the document
         return reading
+
+    @property
+    def _flags(self) -> Mapping[str, Flag]:
+        return self._document.by_key if self._document else NO_FLAGS
 
     def _news(self, document: Document, version: str = "") -> Reading | None:
         if document.namespace.key != self.namespace:

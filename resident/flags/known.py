@@ -74,15 +74,20 @@ class LastKnown:
 
     def write(self, reading: Reading) -> None:
         """Keep this from now on, unless it is what is kept."""
-        kept = self.read()
-        if kept and (kept.document, kept.version) == (reading.document, reading.version):
-            return
         now = datetime.now(UTC)
         file = _File(written=now, version=reading.version, document=reading.document)
+        content = file.model_dump_json(by_alias=True).encode()
         try:
-            self._replace(file.model_dump_json(by_alias=True).encode())
+            if not self._is_kept(content):
+                self._replace(content)
         except OSError as error:
             self._say("can't be written", error)
+
+    def _is_kept(self, content: bytes) -> bool:
+        """Whether the file has the same, whenever that was written, which stands before it."""
+        with suppress(OSError):  # what is wrong with it is told as it is replaced
+            return self._bytes().split(b",", 2)[-1] == content.split(b",", 2)[-1]
+        return False
 
     def _bytes(self) -> bytes:
         # What is opened is what is looked at: nothing can be put in its place in between.

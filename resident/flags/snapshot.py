@@ -22,6 +22,8 @@ MOST_SAID = 1000  # keys may come from outside; what was said must not grow with
 T = TypeVar("T")
 Origin = Literal["server", "last known", "features file", "defaults"]
 Counts = dict[str, int]
+Entry = tuple[bool | Variant | None, Counts]
+Entries = dict[str, Entry]
 
 
 class Snapshot:
@@ -101,7 +103,7 @@ class Snapshot:
             for key, flag in self.flags.items()
         }
         self._said: set[str] = before._said if before else set()  # noqa: SLF001 - one of its own
-        self._booleans, self._variants = self._folded()
+        self._booleans, self._variants = self._folded(before)
 
     def __repr__(self) -> str:
         return f"<Snapshot {self.namespace!r}, version {self.version!r}, from the {self.origin}>"
@@ -186,25 +188,25 @@ class Snapshot:
         }
         return {key: change for key, change in changes.items() if change}
 
-    def _folded(
-        self,
-    ) -> tuple[
-        dict[str, tuple[bool | Variant | None, Counts]],
-        dict[str, tuple[bool | Variant | None, Counts]],
-    ]:
+    def _folded(self, before: "Snapshot | None") -> tuple[Entries, Entries]:
         """By key, the answer that a flag gives to everybody, and its counts.
 
         What stands there for an answer that depends on who asks is none: None where the answer is
         on or off, and True where it is a variant.
         """
-        booleans, variants = {}, {}
+        booleans: Entries = {}
+        variants: Entries = {}
         constants = self._engine.constants
         for key, flag in self.flags.items():
-            if flag.is_boolean:
-                booleans[key] = constants.get(key), self.counts[key]
+            entries, asked = (booleans, None) if flag.is_boolean else (variants, True)
+            if before is not None and before.flags.get(key) is flag:
+                entries[key] = before._entry(key)  # noqa: SLF001 - as above
             else:
-                variants[key] = constants.get(key, True), self.counts[key]
+                entries[key] = constants.get(key, asked), self.counts[key]
         return booleans, variants
+
+    def _entry(self, key: str) -> Entry:
+        return self._booleans[key] if key in self._booleans else self._variants[key]
 
 
 def _counts(flag: Flag, before: Counts | None) -> Counts:

@@ -1,5 +1,6 @@
 """What Flipt's server sends is read with forgiveness for its ways, and for nothing else."""
 
+import gc
 import json
 from typing import Any
 
@@ -9,6 +10,7 @@ from resident.exceptions import FlagsError
 from resident.flags.document import Distribution, Document, Flag, Rule, parse
 from tests.flags.answers import SAMPLES
 
+VARIANTS = "VARIANT_FLAG_TYPE"
 V2 = (SAMPLES / "document-v2.json").read_bytes()
 
 
@@ -68,6 +70,40 @@ class TestParse:
     def test_keys_that_a_later_flipt_adds_are_passed_over(self) -> None:
         later = {"key": "f", "enabled": True, "owner": {"team": "shop"}, "createdAt": None}
         assert document(later) == document({"key": "f", "enabled": True})
+
+    def test_a_flag_that_equals_the_one_before_is_that(self) -> None:
+        sent = body({"key": "a", "type": "BOOLEAN_FLAG_TYPE"}, {"key": "b", "type": VARIANTS})
+        before = parse(sent, source="Flipt").by_key
+        changed = sent.replace(b'"b"', b'"b", "enabled": true')
+        again = parse(changed, source="Flipt", before=before).by_key
+        assert again["a"] is before["a"]
+        assert again["b"].enabled
+        assert again == parse(changed, source="Flipt").by_key
+
+    def test_thousands_that_did_not_change_do_not_call_the_garbage_collector(self) -> None:
+        sent = body(*({"key": str(number), "type": VARIANTS} for number in range(3000)))
+        before = parse(sent, source="Flipt").by_key
+        collections: list[int] = []
+
+        def noting(phase: str, info: dict[str, int]) -> None:
+            if phase == "stop":
+                collections.append(info["generation"])
+
+        gc.collect()
+        gc.callbacks.append(noting)
+        try:
+            parse(sent, source="Flipt", before=before)
+            for_one_more = len(collections)
+            parse(sent, source="Flipt")
+        finally:
+            gc.callbacks.remove(noting)
+        assert for_one_more <= 1
+        assert len(collections) > for_one_more, "they would, were they all made anew"
+
+    def test_what_only_looks_like_a_flag_stays_what_it_is(self) -> None:
+        metadata = {"type": VARIANTS, "key": ["no", "key"]}
+        [flag] = document({"key": "f", "type": VARIANTS, "metadata": metadata}).flags
+        assert flag == Flag(key="f")
 
     def test_a_document_is_the_same_in_whatever_order_its_segments_come(self) -> None:
         one, other = [segment("staff"), segment("beta")], [segment("beta"), segment("staff")]

@@ -267,6 +267,33 @@ class TestCounts:
         assert following.counts["on"]["on"] == 3
         assert following.counts.keys() == {"on", "new"}
 
+    def test_another_attachment_is_another_answer(self) -> None:
+        """A variant equals its key, whatever is attached to it."""
+        taken = snapshot()
+        other = {"key": "plain", "attachment": '{"mark":["!"]}'}
+        off = {"style": FLAGS["style"] | {"enabled": False}}
+        before = snapshot(off, before=taken)
+        style = {"style": off["style"] | {"defaultVariant": other}}
+        following = snapshot(style, before=before)
+        answers = [it.variant("style", nobody, None) for it in (before, following)]
+        assert [answer and answer.attachment for answer in answers] == [
+            {"mark": ["."]},
+            {"mark": ["!"]},
+        ]
+        assert following.counts["style"]["plain"] == 2
+
+    def test_what_is_shared_with_the_snapshot_before_is_not_folded_anew(self) -> None:
+        first = document()
+        taken = Snapshot(first, origin="server", place="Flipt")
+        flipped = {"on": FLAGS["on"] | {"enabled": False}}
+        shared = [it for it in first.flags if it.key not in flipped]
+        second = Document(namespace=first.namespace, flags=[*document(flipped).flags, *shared])
+        following = Snapshot(second, origin="server", place="Flipt", before=taken)
+        assert following._booleans["half"] is taken._booleans["half"]
+        assert following._variants["style"] is taken._variants["style"]
+        assert taken.boolean("on", nobody, False)
+        assert not following.boolean("on", nobody, False)
+
     def test_are_exact_with_four_threads(self) -> None:
         taken = snapshot()
         times = 50_000

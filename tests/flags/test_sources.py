@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -59,9 +59,9 @@ class TestFlipt:
     ) -> None:
         read: list[bytes] = []
 
-        def noting(body: bytes, *, source: str) -> Document:
+        def noting(body: bytes, **more: Any) -> Document:
             read.append(body)
-            return parse(body, source=source)
+            return parse(body, **more)
 
         monkeypatch.setattr("resident.flags.flipt.parse", noting)
         with FakeFlipt(version="1.39.2", token=None) as flipt:
@@ -72,6 +72,21 @@ class TestFlipt:
             assert [request.status for request in flipt.requests] == [200, 200, 200]
         assert readings[1:] == [None, None]
         assert len(read) == 1
+
+    def test_flags_that_did_not_change_are_not_made_again(self) -> None:
+        with FakeFlipt(version="1.61.1", token=None) as flipt:
+            flags = [{"key": key, "name": key, "type": "BOOLEAN_FLAG_TYPE"} for key in ("a", "b")]
+            flipt.load({"namespace": "default", "flags": flags})
+            source = Flipt(url=flipt.url)
+            first = source.read()
+            flipt.enable("a")
+            second = source.read()
+            source.close()
+        assert first is not None
+        assert second is not None
+        before, after = first.document.by_key, second.document.by_key
+        assert after["a"].enabled
+        assert after["b"] is before["b"]
 
     def test_what_could_not_be_used_is_sent_again(self, source: Flipt) -> None:
         first = source.read()
