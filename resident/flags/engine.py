@@ -72,11 +72,16 @@ class Engine:
 
     def boolean(self, key: str, entity_id: str, context: Mapping[str, str]) -> bool:
         """Whether the boolean flag is on for the entity. Raises `EngineError`."""
-        return bool(self._told(self._client.evaluate_boolean, key, entity_id, context).enabled)
+        client = self._client
+        answer = client.told(client.ffi_core.evaluate_boolean, key, entity_id, context)
+        enabled: bool = answer["enabled"]
+        return enabled
 
     def variant(self, key: str, entity_id: str, context: Mapping[str, str]) -> Variant | None:
         """The variant that the entity gets; None where it gets none. Raises `EngineError`."""
-        return _variant(self._told(self._client.evaluate_variant, key, entity_id, context))
+        client = self._client
+        answer = client.told(client.ffi_core.evaluate_variant, key, entity_id, context)
+        return _variant(answer["variant_key"], answer.get("variant_attachment", ""))
 
     def reason(self, key: str, subject: Subject) -> tuple[str, tuple[str, ...]]:
         """Why it gives that: a word ("MATCH", "DEFAULT"), and the segments that matched.
@@ -84,18 +89,11 @@ class Engine:
         Raises `EngineError`.
         """
         client, is_boolean = self._client, self.flags[key].is_boolean
-        ask = client.evaluate_boolean if is_boolean else client.evaluate_variant
-        answer = self._told(ask, key, subject.entity_id, subject.context)
+        ask = client.ffi_core.evaluate_boolean if is_boolean else client.ffi_core.evaluate_variant
+        answer = client.told(ask, key, subject.entity_id, subject.context)
         # The engine's order is another in every snapshot, and means nothing.
-        return answer.reason.removesuffix("_EVALUATION_REASON"), tuple(sorted(answer.segment_keys))
-
-    def _told(
-        self, ask: Callable[..., Any], key: str, entity_id: str, context: Mapping[str, str]
-    ) -> Any:
-        try:
-            return ask(key, entity_id, dict(context) if context else {})
-        except ValueError as error:  # half a surrogate in a header: it can't be written as JSON
-            raise EngineError(f"the engine can't be asked so: {error}") from None
+        segments = tuple(sorted(answer["segment_keys"]))
+        return answer["reason"].removesuffix("_EVALUATION_REASON"), segments
 
     def _constants(self) -> Iterator[tuple[str, bool | Variant | None]]:
         keys = [key for key, flag in self.flags.items() if flag.is_constant]
@@ -130,10 +128,12 @@ class Engine:
 
 
 class _Client(FliptClient):  # type: ignore[misc]
-    """A client that is destroyed only in the process where the library was first used.
+    """The library's client, with its C functions asked without the models around them.
 
-    The library's threads do not come along into a forked child: destroying an engine there, also
-    one made there, waits for them for ever. Evaluating works.
+    These cost more than the engine's own answer, and make objects of thousands of flags at a time.
+    It is destroyed only in the process where the library was first used: the library's threads do
+    not come along into a forked child, where destroying an engine, also one made there, waits for
+    them for ever. Evaluating works.
     """
 
     home: ClassVar[int] = 0
@@ -142,17 +142,32 @@ class _Client(FliptClient):  # type: ignore[misc]
         _Client.home = _Client.home or os.getpid()
         super().__init__(options)
 
-    def keys(self) -> set[str]:
-        """The keys of its flags; none where it does not know even the namespace.
+    def told(
+        self, ask: Callable[..., Any], key: str, entity_id: str, context: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """What one of the functions that evaluate answers. Raises `EngineError`."""
+        if not entity_id.strip() or not key.strip():
+            raise EngineError("the entity's id is blank" if key.strip() else "its key is blank")
+        asked = {
+            "namespace_key": self.namespace_key,
+            "flag_key": key,
+            "entity_id": entity_id,
+            "context": dict(context) if context else {},
+        }
+        try:
+            written = _written(asked).encode()
+        except ValueError as error:  # half a surrogate in a header
+            raise EngineError(f"the engine can't be asked so: {error}") from None
+        told = self._read(ask(self.engine, written))
+        if told["status"] != "success":
+            raise EngineError(told["error_message"])
+        result: dict[str, Any] = told["result"]
+        return result
 
-        As `list_flags`, which makes objects of thousands of flags at a time: Python's garbage
-        collector would look through all that there are, while no other thread runs.
-        """
-        answer = self.ffi_core.list_flags(self.engine)
-        listed = ctypes.cast(answer, ctypes.c_char_p).value
-        self.ffi_core.destroy_string(answer)
-        told = json.loads(listed, object_hook=lambda part: part.get("key", part))
-        return set(told["result"] or ())
+    def keys(self) -> set[str]:
+        """The keys of its flags; none where it does not know even the namespace."""
+        listed = self._read(self.ffi_core.list_flags(self.engine))["result"]
+        return {flag["key"] for flag in listed or ()}
 
     def close(self) -> None:
         if os.getpid() == _Client.home:
@@ -160,18 +175,25 @@ class _Client(FliptClient):  # type: ignore[misc]
         else:
             self.engine = None
 
+    def _read(self, answer: Any) -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(ctypes.string_at(answer).decode())
+        self.ffi_core.destroy_string(answer)
+        return told
+
+
+_written = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def _value(answer: Any) -> bool | Variant | None:
     """What one answer of a batch gives."""
     if answer.boolean_evaluation_response is not None:
         return bool(answer.boolean_evaluation_response.enabled)
-    return _variant(answer.variant_evaluation_response)
+    variant = answer.variant_evaluation_response
+    return _variant(variant.variant_key, variant.variant_attachment)
 
 
-def _variant(answer: Any) -> Variant | None:
-    if not answer.variant_key:
-        return None
-    return Variant(answer.variant_key, answer.variant_attachment)
+def _variant(key: str, attachment: str) -> Variant | None:
+    return Variant(key, attachment) if key else None
 
 
 def _offline(document: Document) -> ClientOptions:

@@ -349,7 +349,7 @@ class TestEngine:
 
     @pytest.mark.parametrize("nobody", ["", "  "])
     def test_nobody_is_an_error(self, engine: Engine, nobody: str) -> None:
-        with pytest.raises(EngineError, match="entity_id"):
+        with pytest.raises(EngineError, match="entity's id is blank"):
             engine.boolean("retired", nobody, {})
 
     @pytest.mark.parametrize("namespace", ["default", "shop"])

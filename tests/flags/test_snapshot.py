@@ -154,13 +154,13 @@ class TestMemo:
     def asked(self, taken: Snapshot, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """The entity ids that the engine was asked for from now on."""
         asked: list[str] = []
-        evaluate = taken._engine._client.evaluate_boolean
+        told = taken._engine._client.told
 
-        def noting(key: str, entity_id: str, context: dict[str, str]) -> Any:
+        def noting(ask: Any, key: str, entity_id: str, context: dict[str, str]) -> Any:
             asked.append(entity_id)
-            return evaluate(key, entity_id, context)
+            return told(ask, key, entity_id, context)
 
-        monkeypatch.setattr(taken._engine._client, "evaluate_boolean", noting)
+        monkeypatch.setattr(taken._engine._client, "told", noting)
         return asked
 
     def test_the_same_is_not_evaluated_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +237,7 @@ class TestAnswer:
         assert "'bare', 'half', 'on', 'style'" in caught.value.remedy
 
     def test_so_is_one_that_cannot_be_evaluated(self) -> None:
-        with pytest.raises(FlagsError, match="'half' can't be evaluated: entity_id cannot be"):
+        with pytest.raises(FlagsError, match="'half' can't be evaluated: the entity's id is blank"):
             snapshot().answer("half", Subject(""))
 
 
