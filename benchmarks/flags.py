@@ -24,11 +24,12 @@ sys.path[0] = str(ROOT)
 
 try:
     import django
+    import flipt
     import flipt_client
-    import requests
     import waffle
     from django.core.management import call_command
     from django.test import RequestFactory
+    from flipt.evaluation import EvaluationRequest
     from flipt_client.models import ClientOptions
     from openfeature import api
     from openfeature.evaluation_context import EvaluationContext
@@ -139,7 +140,7 @@ def compared() -> Iterator[str]:
 def clients(url: str) -> Iterator[tuple[dict[str, Way], dict[str, Way]]]:
     """What is compared: ways to an answer that was given before, and to a first one."""
     options = ClientOptions(url=url, namespace="default")
-    engine, server = flipt_client.FliptClient(opts=options), Server(url)
+    engine, server = flipt_client.FliptClient(opts=options), flipt.FliptClient(url=url)
     api.set_provider(ResidentProvider())
     with worker.stay():
         yield (
@@ -151,25 +152,12 @@ def clients(url: str) -> Iterator[tuple[dict[str, Way], dict[str, Way]]]:
     engine.close()
 
 
-class Server:
-    """Flipt's server, asked over one connection that is kept, as its SDK for Python does it."""
-
-    def __init__(self, url: str) -> None:
-        self._session = requests.Session()
-        self._url = f"{url}/evaluate/v1/boolean"
-
-    def boolean(self, key: str, entity_id: str) -> bool:
-        """What Flipt says of one entity."""
-        asked = {"namespaceKey": "default", "flagKey": key, "entityId": entity_id, "context": {}}
-        answer = self._session.post(self._url, json=asked, timeout=5)
-        answer.raise_for_status()
-        return bool(answer.json()["enabled"])
-
-    def close(self) -> None:
-        self._session.close()
+def asked_of(entity_id: str) -> EvaluationRequest:
+    """What is asked of Flipt's server, as its SDK wants it."""
+    return EvaluationRequest(flag_key=KEY, entity_id=entity_id, context={})
 
 
-def repeated_ways(engine: flipt_client.FliptClient, server: "Server") -> dict[str, Way]:
+def repeated_ways(engine: flipt_client.FliptClient, server: flipt.FliptClient) -> dict[str, Way]:
     """Ways to the same answer, again and again."""
     from django.contrib.auth.models import AnonymousUser, User  # noqa: PLC0415 - after the setup
     from waffle.models import Flag  # noqa: PLC0415 - as above
@@ -192,12 +180,12 @@ def repeated_ways(engine: flipt_client.FliptClient, server: "Server") -> dict[st
         "flipt-client": lambda: engine.evaluate_boolean(KEY, "42", {}),
         "django-waffle, the same for all": lambda: waffle.flag_is_active(stranger, "constant"),
         "django-waffle, a percentage": lambda: waffle.flag_is_active(stranger, KEY),
-        "Flipt, asked over loopback": lambda: server.boolean(KEY, "42"),
+        "Flipt's server, by its SDK": lambda: server.evaluation.boolean(asked_of("42")),
     }
 
 
 def first_ways(
-    engine: flipt_client.FliptClient, server: "Server", ids: Iterator[str]
+    engine: flipt_client.FliptClient, server: flipt.FliptClient, ids: Iterator[str]
 ) -> dict[str, Way]:
     """Ways to an answer for somebody else each time."""
     feature = api.get_client()
@@ -213,7 +201,7 @@ def first_ways(
         "flag_enabled, with a context": lambda: flag_enabled(
             "german", entity_id=next(ids), context=GERMAN
         ),
-        "Flipt, asked over loopback": lambda: server.boolean(KEY, next(ids)),
+        "Flipt's server, by its SDK": lambda: server.evaluation.boolean(asked_of(next(ids))),
     }
 
 
@@ -353,7 +341,8 @@ def swaps(size: int, rounds: int) -> tuple[list[float], list[float], list[float]
         gc.collect()
         with evaluating(snapshot) as pauses:
             began = time.perf_counter()
-            document = parse(next(bodies), source="Flipt")
+            known = snapshot.document.by_key
+            document = parse(next(bodies), source="Flipt", before=known)
             after = Snapshot(document, origin="server", place="Flipt", before=snapshot)
             took.append(time.perf_counter() - began)
         with_swap.append(max(pauses))

@@ -565,6 +565,15 @@ class TestEvaluation:
         assert api.done("POST", "/evaluate/v1/boolean", body)["enabled"] is False
         assert api.flipt.evaluations == 3
 
+    def test_fields_may_be_named_as_in_the_protocol(self, api: Api, features: Path) -> None:
+        """Flipt's SDK for Python does so; keys of a context are nobody's fields."""
+        api.flipt.load(features)
+        body = {"flag_key": "show_reverse_greeting", "entity_id": "a", "request_id": "r1"}
+        staff = api.done("POST", "/evaluate/v1/boolean", body | {"context": {"is_staff": "true"}})
+        assert (staff["segmentKeys"], staff["requestId"]) == (["staff"], "r1")
+        other = api.done("POST", "/evaluate/v1/boolean", body | {"context": {"isStaff": "true"}})
+        assert other["segmentKeys"] == []
+
     def test_an_old_flipt_does_not_say_which_segment_matched(self, old_api: Api) -> None:
         create_flag(old_api)
         answer = old_api.done("POST", "/evaluate/v1/boolean", {"flagKey": "f", "entityId": "alice"})

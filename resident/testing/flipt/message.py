@@ -1,12 +1,15 @@
 """Messages as they travel: JSON objects whose fields are absent, null or of one type."""
 
 import datetime as dt
+import re
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
 from resident.testing.flipt.status import empty_field, invalid
 
 Message: TypeAlias = dict[str, Any]
+
+_CAPITAL = re.compile("[A-Z]")
 
 DEFAULT_NAMESPACE = "default"
 DEFAULT_ENVIRONMENT = "default"
@@ -116,7 +119,8 @@ def namespace_key(message: Message) -> str:
 
 
 def _value(message: Message, field: str, default: Any) -> Any:
-    value = message.get(field)
+    # Protobuf's JSON also takes a field by its own name, as Flipt's SDK for Python writes it.
+    value = message.get(field, message.get(_CAPITAL.sub(r"_\g<0>", field).lower()))
     return default if value is None else value
 
 
