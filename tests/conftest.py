@@ -55,6 +55,12 @@ def _small_heap() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.fixture(scope="module")
+def whole_heap(_small_heap: None) -> None:
+    """For tests that ask the garbage collector who holds what: it does not tell of the frozen."""
+    gc.unfreeze()
+
+
 @pytest.fixture
 def evidence(pytestconfig: pytest.Config) -> Evidence:
     """What this run logged and was answered; add to it what a server printed."""

@@ -29,6 +29,8 @@ from resident.leaks.telling import Suspect, Teller, _rendered, common_path, desc
 from resident.leaks.trail import Held
 from resident.leaks.watch import Watch
 
+pytestmark = pytest.mark.usefixtures("whole_heap")
+
 KEPT: list[int] = []
 
 
@@ -101,7 +103,6 @@ def test_what_a_cache_holds() -> None:
 
 
 def test_who_holds_an_object() -> None:
-    gc.unfreeze()  # what is frozen is no referrer
     kept = Drawer()
     Drawer.kept = {"some": [kept]}
     try:

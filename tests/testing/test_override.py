@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from resident import testing
 from resident.exceptions import FlagsError
 from resident.flags import BooleanFlag, Variant, VariantFlag, flag_enabled, flag_variant
 from resident.flags.overrides import Override, Overrides, overrides
@@ -653,3 +654,8 @@ def test_what_it_can_not_decorate() -> None:
 
 def test_it_represents_itself() -> None:
     assert repr(override_flag("style", "loud")) == "override_flag('style', 'loud')"
+
+
+def test_what_the_module_does_not_have() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'override_flags'"):
+        testing.override_flags  # noqa: B018 - reading it is the point
