@@ -70,10 +70,13 @@ FEATURES = {
         },
         {
             "key": "german",
-            "name": "For those who read German",
+            "name": "For those who read German, and half of the others",
             "type": "BOOLEAN_FLAG_TYPE",
             "enabled": False,
-            "rollouts": [{"segment": {"key": "german", "value": True}}],
+            "rollouts": [
+                {"segment": {"key": "german", "value": True}},
+                {"threshold": {"percentage": 50, "value": True}},
+            ],
         },
     ],
     "segments": [

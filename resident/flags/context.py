@@ -50,13 +50,16 @@ def subject_of(
     if request is not None and not entity_id and not context:
         asking = _asking(request)
         return asking.subjects.get(asks_for) or asking.subject(request, flag)
-    if not entity_id and by_id and request is not None:
+    if not by_id:
+        entity_id = NOBODY
+    elif not entity_id and request is not None:
         entity_id = _asking(request).entity_id(request)
     if not names:
         return somebody(entity_id or NOBODY)
-    properties = {} if request is None else _asking(request).properties(request, names)
     given = {name: context[name] for name in names if name in context} if context else {}
-    return Subject(entity_id or NOBODY, {**properties, **given})
+    if request is not None:
+        given = {**_asking(request).properties(request, names), **given}
+    return Subject(entity_id or NOBODY, given)
 
 
 @lru_cache(maxsize=1000, typed=True)  # an id may be a number, and 1 is True
