@@ -35,6 +35,14 @@ class _File(BaseModel):
     version: str
     document: Document
 
+    def json_bytes(self) -> bytes:
+        """As JSON. Written flag by flag: while pydantic writes, no other thread runs."""
+        empty = self.document.model_copy(update={"flags": []})
+        whole = self.model_copy(update={"document": empty}).model_dump_json(by_alias=True)
+        head, tail = whole.rsplit("[]", 1)
+        flags = ",".join(flag.model_dump_json(by_alias=True) for flag in self.document.flags)
+        return f"{head}[{flags}]{tail}".encode()
+
 
 class LastKnown:
     """The file of one namespace of one server; it outlives every worker.
@@ -60,7 +68,6 @@ class LastKnown:
     def read(self) -> Reading | None:
         """What was last written, with the time of that; None where there is nothing of use."""
         try:
-            _check(self._path.parent.lstat(), self._path.parent, is_directory=True)
             file = _file(self._bytes())
         except FileNotFoundError:
             return None
@@ -76,7 +83,7 @@ class LastKnown:
         """Keep this from now on, unless it is what is kept."""
         now = datetime.now(UTC)
         file = _File(written=now, version=reading.version, document=reading.document)
-        content = file.model_dump_json(by_alias=True).encode()
+        content = file.json_bytes()
         try:
             if not self._is_kept(content):
                 self._replace(content)
@@ -90,6 +97,7 @@ class LastKnown:
         return False
 
     def _bytes(self) -> bytes:
+        _check(self._path.parent.lstat(), self._path.parent, is_directory=True)
         # What is opened is what is looked at: nothing can be put in its place in between.
         descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:

@@ -61,6 +61,15 @@ class TestFile:
         assert read.as_of is not None
         assert timedelta() <= datetime.now(UTC) - read.as_of < timedelta(seconds=10)
 
+    @pytest.mark.parametrize("keys", [(), ("a",), ("a", "[]", "b")])
+    def test_gives_back_each_of_the_flags(self, known: LastKnown, keys: tuple[str, ...]) -> None:
+        body = {"namespace": {"key": "default"}, "flags": [{"key": key} for key in keys]}
+        document = Document.model_validate(body)
+        known.write(Reading(document, "[]"))
+        read = known.read()
+        assert read is not None
+        assert (read.document, read.version) == (document, "[]")
+
     def test_is_private(self, known: LastKnown, folder: Path) -> None:
         known.write(reading())
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
