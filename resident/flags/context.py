@@ -50,9 +50,7 @@ def subject_of(
     if request is not None and not entity_id and not context:
         asking = _asking(request)
         return asking.subjects.get(asks_for) or asking.subject(request, flag)
-    if not by_id:
-        entity_id = NOBODY
-    elif not entity_id and request is not None:
+    if not entity_id and by_id and request is not None:
         entity_id = _asking(request).entity_id(request)
     if not names:
         return somebody(entity_id or NOBODY)

@@ -16,11 +16,8 @@ from django.urls import path
 from django.utils import translation
 
 from resident.exceptions import ConfigurationError
-from resident.flags import aflag_enabled, flag_enabled, flag_variant, flags, resource
-from resident.flags.context import builder_at, of_request, subject_of
-from resident.flags.engine import NOBODY
-from resident.flags.subject import Subject
-from resident.worker import worker
+from resident.flags import aflag_enabled, flag_enabled, flag_variant, flags
+from resident.flags.context import builder_at, of_request
 from tests.flags.asked import Untouched, asked_by, served
 
 Queries = Callable[[int], Any]
@@ -241,14 +238,6 @@ class TestABuilderOfOnesOwn:
     def test_one_that_is_none(self, where: str, problem: str) -> None:
         with pytest.raises(ConfigurationError, match=problem):
             builder_at(where)
-
-
-def test_an_entity_that_decides_nothing_is_not_told_apart() -> None:
-    """So one answer is remembered for all whose context is the same."""
-    flag = worker.get(resource.flags).snapshots["default"].flags["staff_only"]
-    context = {"is_staff": True, "country": "nl"}
-    one, other = (subject_of(flag, None, entity, context) for entity in ("1", "2"))
-    assert one == other == Subject(NOBODY, {"is_staff": True})
 
 
 def test_nothing_of_a_request_outlives_it() -> None:
