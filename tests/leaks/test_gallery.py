@@ -103,7 +103,7 @@ FEW = ("module global", "closure", "thread-local")
 one_of_each_kind = pytest.mark.parametrize(
     "planted",
     [
-        pytest.param(planted, marks=() if kind in FEW else pytest.mark.hunt, id=str(planted))
+        pytest.param(planted, marks=() if kind in FEW else pytest.mark.slow, id=str(planted))
         for kind, planted in {planted.kind: planted for planted in PLANTED}.items()
     ],
 )
@@ -216,20 +216,20 @@ def assert_are(batch: Sequence[Planted], found: list[dict[str, Any]]) -> None:
     ]
 
 
-@pytest.mark.hunt
+@pytest.mark.slow
 @every_batch
 def test_on_a_cold_process(batch: tuple[Planted, ...], database: Path) -> None:
     assert_are(batch, find_in_new_process(database, batch, is_measured=True))
     assert find_in_new_process(database, batch, "clean") == []
 
 
-@pytest.mark.hunt
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [it for it in batches() if it[0].raw], ids=_named)
 def test_what_the_resetters_put_back_is_no_leak(batch: tuple[Planted, ...], database: Path) -> None:
     assert find_in_new_process(database, batch, is_reset=True) == []
 
 
-@pytest.mark.hunt
+@pytest.mark.slow
 @every_batch
 def test_after_an_hour_of_warm_up(batch: tuple[Planted, ...], database: Path) -> None:
     hour = batch[0].warm_up
@@ -242,13 +242,13 @@ OF_CHANCE = ("set", "nested-dict", "by-id", "objects", "lru-cache-request", "mid
 of_chance = [planted for planted in PLANTED if planted.slug in OF_CHANCE]
 
 
-@pytest.mark.hunt
+@pytest.mark.slow
 def test_the_hash_seed_does_not_matter(database: Path) -> None:
     for hash_seed in ("0", "1", "4242"):
         assert_are(of_chance, find_in_new_process(database, of_chance, hash_seed=hash_seed))
 
 
-@pytest.mark.hunt
+@pytest.mark.slow
 def test_twenty_runs_tell_the_same(database: Path) -> None:
     runs = [f"?run={number}" for number in range(5)]
     found = [it for _ in range(4) for it in find_in_new_process(database, of_chance, runs=runs)]

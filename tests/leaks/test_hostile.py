@@ -13,7 +13,7 @@ from resident.leaks.leak import Leak
 from resident.stage import Stage
 from tests.leaks import hostile
 
-pytestmark = [pytest.mark.django_db, pytest.mark.hunt]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 HERE = hostile.__name__
 LEAKS = {

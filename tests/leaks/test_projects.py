@@ -11,7 +11,7 @@ import pytest
 from tests.leaks.projects.catalogue import PROJECTS, Project
 from tests.leaks.projects.finder import Finder, need
 
-pytestmark = pytest.mark.hunt
+pytestmark = pytest.mark.slow
 
 RUNS = 3
 
