@@ -115,6 +115,15 @@ def test_who_holds_an_object() -> None:
         Drawer.kept = None
 
 
+def test_what_a_function_or_a_module_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in ((shown, f"{__name__}.shown"), (sys.modules[__name__], __name__)):
+        kept = Drawer()
+        monkeypatch.setattr(owner, "kept", kept, raising=False)
+        holder = holder_of(kept)
+        assert holder
+        assert (holder.name, holder.module) == (f"{name}.kept", __name__)
+
+
 def test_what_everybody_holds_has_no_holder() -> None:
     shared = Drawer()
     held = [[shared] for _ in range(300)]
