@@ -22,7 +22,7 @@ from resident.leaks.hunt import _is_nothing, _thawed_afterwards
 from resident.leaks.look import Look, Looker, Root, uncollected
 from resident.leaks.places import Places
 from resident.leaks.remedies import remedy_for
-from resident.leaks.roots import of_process, target_of
+from resident.leaks.roots import MOST_STRAYS, of_process, of_strays, target_of
 from resident.leaks.scope import Scope
 from resident.leaks.source import Sources
 from resident.leaks.telling import Suspect, Teller, _rendered, common_path, described
@@ -186,6 +186,18 @@ def test_what_runs_in_a_thread() -> None:
 def test_the_process_has_its_names() -> None:
     names = {root.name for root in of_process()}
     assert {"os.environ", "sys.path", "logging.root.handlers", "atexit.register()"} <= names
+
+
+def test_what_there_are_too_many_of_is_data() -> None:
+    drawers = [Drawer()]
+
+    def strays() -> int:
+        found = [id(root.value) for root in of_strays(Scope(), seen=())]
+        return sum(id(drawer) in found for drawer in drawers)
+
+    assert strays() == 1
+    drawers += [Drawer() for _ in range(MOST_STRAYS)]
+    assert strays() == 0
 
 
 def test_the_places_above() -> None:
