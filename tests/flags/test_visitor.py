@@ -201,6 +201,7 @@ class TestTheCookie:
             "chosen:1tXyZ:signature",
             signing.get_cookie_signer(salt="another").sign("chosen"),
         ],
+        ids=["empty", "unsigned", "signed by nobody", "signed for something else"],
     )
     def test_one_that_was_tampered_with_is_replaced(self, tampered: str) -> None:
         client = Client()
