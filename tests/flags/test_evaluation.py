@@ -386,7 +386,7 @@ class TestNeverWaiting:
                 assert time.monotonic() - began < 5
             began = time.monotonic()
             assert not flag_enabled("launched")
-            assert time.monotonic() - began < 0.5
+            assert time.monotonic() - began < 2
             worker.close()
 
     def test_it_is_tried_again_after_a_pause(

@@ -164,11 +164,21 @@ def test_a_server_that_nobody_trusts(front: Front) -> None:
     source.close()
 
 
-def test_a_server_without_tls(flipt: FakeFlipt, ca: str) -> None:
-    source = Flipt(url=flipt.url.replace("http:", "https:"), ca=ca, timeout=0.5)
-    with pytest.raises(FlagsError, match="breaks off its TLS"):
-        next(source.listen(lambda: 1.0))
-    source.close()
+def test_a_server_without_tls(ca: str) -> None:
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answering = threading.Thread(target=answer, args=(listener,))
+        answering.start()
+        source = Flipt(url=f"https://127.0.0.1:{listener.getsockname()[1]}", ca=ca)
+        with pytest.raises(FlagsError, match="breaks off its TLS"):
+            next(source.listen(lambda: 1.0))
+        source.close()
+        answering.join()
 
 
 @pytest.mark.parametrize("name", ["ca", "client_cert"])

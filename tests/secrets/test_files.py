@@ -165,7 +165,7 @@ class TestRefusals:
         (tmp_path / "token").unlink()
         began = time.monotonic()
         assert isinstance(refusal(files), MissingKeyError)
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10
 
     def test_a_key_that_never_comes(self, tmp_path: Path) -> None:
         (tmp_path / "host").write_text(PASSWORD)
