@@ -1,6 +1,5 @@
 """An answer is bounded in time and in size, whatever the server does."""
 
-import contextlib
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,34 +10,9 @@ import requests
 
 from resident.exceptions import FlagsError
 from resident.transport import BoundedSession, NoHttp, Redirected, TooLarge, retried
-from tests.servers import Impostor
+from tests.servers import Impostor, Raw
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
-
-
-class Raw:
-    """A server that sends bytes as it likes, and takes one connection; lives as long as `with`."""
-
-    def __init__(self, send: Callable[[socket.socket, threading.Event], None]) -> None:
-        self._send = send
-        self._over = threading.Event()
-
-    def __enter__(self) -> str:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}/"
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection, contextlib.suppress(OSError):
-            connection.recv(65536)
-            self._send(connection, self._over)
 
 
 def dripping(start: bytes, drop: bytes) -> Callable[[socket.socket, threading.Event], None]:

@@ -145,7 +145,7 @@ def test_one_that_is_dead_without_a_word_is_noticed(flipt: FakeFlipt, start: Sta
     client = start(flipt, interval=0.3)
     assert eventually(lambda: streams(client))
     flipt.enable(FLAG)
-    assert eventually(lambda: is_on(client))
+    assert eventually(lambda: is_on(client), seconds=SOON)
     flipt.behave()
     assert eventually(lambda: streams(client), seconds=SOON)
 
@@ -193,9 +193,7 @@ def test_a_token_that_is_refused_is_told(flipt: FakeFlipt, start: Start) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", [None, "hang", "drip", "silent", "half", "huge"])
-def test_it_is_closed_without_waiting_for_flipt(
-    flipt: FakeFlipt, start: Start, fault: str | None
-) -> None:
+def test_it_is_closed_in_under_a_second(flipt: FakeFlipt, start: Start, fault: str | None) -> None:
     client = start(flipt, timeout=20.0)
     assert eventually(lambda: streams(client))
     if fault:
@@ -203,7 +201,7 @@ def test_it_is_closed_without_waiting_for_flipt(
         time.sleep(0.5)
     began = time.monotonic()
     client.close()
-    assert time.monotonic() - began < 5  # and not what a read may take
+    assert time.monotonic() - began < 1
 
 
 def test_a_closed_one_leaves_no_thread(flipt: FakeFlipt, start: Start) -> None:
@@ -267,8 +265,10 @@ class TestListening:
 
     def test_headers_that_never_come(self, flipt: FakeFlipt) -> None:
         flipt.misbehave("hang", path=STREAMS)
+        began = time.monotonic()
         error = self.listen(flipt.url, token=Secret(BOOTSTRAP_TOKEN), timeout=0.3)
         assert error.kind == "timeout"
+        assert time.monotonic() - began < 4  # where nobody sets it, it is 5
 
     def test_one_that_has_none(self) -> None:
         with FakeFlipt(version="1.39.2") as flipt:

@@ -16,6 +16,7 @@ from resident.flags.client import FlagClient
 from resident.flags.flipt import Flipt
 from resident.testing import FakeFlipt
 from tests.granian import eventually
+from tests.servers import Raw
 
 FLAG = "show_reverse_greeting"
 
@@ -165,20 +166,11 @@ def test_a_server_that_nobody_trusts(front: Front) -> None:
 
 
 def test_a_server_without_tls(ca: str) -> None:
-    def answer(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        answering = threading.Thread(target=answer, args=(listener,))
-        answering.start()
-        source = Flipt(url=f"https://127.0.0.1:{listener.getsockname()[1]}", ca=ca)
+    with Raw(lambda connection, _: connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as url:
+        source = Flipt(url=url.replace("http:", "https:"), ca=ca)
         with pytest.raises(FlagsError, match="breaks off its TLS"):
             next(source.listen(lambda: 1.0))
         source.close()
-        answering.join()
 
 
 @pytest.mark.parametrize("name", ["ca", "client_cert"])

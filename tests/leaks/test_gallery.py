@@ -102,6 +102,7 @@ TOLD_IN_OTHER_WAYS = (
     "connection", "context-default", "function-attribute", "gc-callback", "instance",
     "kept-file", "kept-object", "lru-cache-request", "open-file", "time-zone",
 )  # fmt: skip
+"""Together they take every way through the procedure; new processes look for the whole gallery."""
 
 in_every_way = pytest.mark.parametrize(
     "planted",
